@@ -1,0 +1,39 @@
+# Every command a person or CI runs. Each makes its own .venv with plain pip; a second run reuses it.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: demo test lint format bench clean help
+
+help:            ## this list
+	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+demo: $(STAMP)   ## a real search, end to end: server, four workers, 100 trials of bananas against 100 of random
+	$(BIN)/bonanza demo
+
+test: lint       ## lint, types, import contracts, then the whole suite on SQLite and PostgreSQL
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)   ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(STAMP) ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)  ## ask and tell beside a floor app and Optuna, on both databases
+	$(BIN)/python -m tests.benchmarks.server
+
+clean:           ## forget the environment
+	rm -rf $(VENV)
+
+# torch comes first and by exact version: a range would let pip pick a build with gigabytes of CUDA libraries.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $(STAMP)

@@ -1,0 +1,69 @@
+"""``bonanza serve`` and ``bonanza db``: handed over to the server's own commands, which the base install does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from bonanza.cli.options import Database
+from bonanza.errors import MissingExtra
+
+db = typer.Typer(help="Look after the database.", no_args_is_help=True)
+
+
+@contextmanager
+def needing(extra: str) -> Iterator[None]:
+    """Turn a missing package into the command that installs it.
+
+    Raises:
+        MissingExtra: a package is missing that is not part of Bonanza itself.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] in {"bonanza", "bonanza_server"}:
+            raise
+        raise MissingExtra(
+            f"this command needs {error.name}, which is not installed: pip install 'bonanza[{extra}]'"
+        ) from error
+
+
+def serve(
+    database: Database = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on.", envvar="BONANZA_HOST", show_default="127.0.0.1")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            help="Port to listen on; 0 takes a free one.", envvar="BONANZA_PORT", min=0, max=65535, show_default="8423"
+        ),
+    ] = None,
+) -> None:
+    """Run the server.
+
+    Without options it listens on this machine only and keeps everything in ./bonanza.db. Every setting has an environment variable,
+    BONANZA_DATABASE_URL and the like; a key (BONANZA_ADMIN_KEY) is needed to listen beyond this machine.
+    """
+    with needing("server"):
+        from bonanza_server import cli
+    cli.serve(database=database, host=host, port=port)
+
+
+@db.command()
+def upgrade(database: Database = None) -> None:
+    """Bring the schema to the version this code needs; make the database where there is none."""
+    with needing("server"):
+        from bonanza_server import cli
+    cli.upgrade(database=database)
+
+
+@db.command()
+def check(database: Database = None) -> None:
+    """Say whether the schema is the one this code needs; exit with 1 if not."""
+    with needing("server"):
+        from bonanza_server import cli
+    cli.check(database=database)

@@ -1,0 +1,147 @@
+"""The wire form of a study: what is searched, for what, by which strategy, within which budget."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from bonanza.schemas.base import JSON, Answer, GivenJSON, Label, Name, Request, Seed, Tags, Text, Whole
+from bonanza.schemas.model import ModelStatus
+
+StudyState = Literal["running", "paused", "finished"]
+
+
+class Objective(Request):
+    """The number a study optimises. Accuracies are in percent."""
+
+    name: Label = "accuracy"
+    direction: Literal["maximize", "minimize"]
+    # JSON has no tuples: the pair itself is taken from a list, its numbers stay strict.
+    bounds: Annotated[tuple[float, float], Field(strict=False)] | None = Field(
+        default=None, description="a value outside is refused when it is told"
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Objective:
+        if self.bounds is not None and self.bounds[0] >= self.bounds[1]:
+            raise ValueError("bounds are [lowest, highest], and lowest must be less than highest")
+        return self
+
+
+class Budget(Request):
+    """When a study ends, and how hard it may run. A limit left out does not bind."""
+
+    max_trials: Whole | None = Field(
+        default=None, ge=1, description="trials that ask starts; late results may exceed it"
+    )
+    max_seconds: float | None = Field(default=None, gt=0, description="wall clock since the study was created")
+    target: float | None = Field(default=None, description="the study finishes once a result is at least this good")
+    max_parallel: Whole | None = Field(default=None, ge=1, description="live leases at a time")
+    max_failures: Whole | None = Field(
+        default=20, ge=1, description="failures in a row that pause the study; null: never"
+    )
+
+
+class LeasePolicy(Request):
+    """How long a silent worker keeps a trial, and how often a trial is tried."""
+
+    ttl_s: float = Field(
+        default=60, ge=1, le=86_400, description="seconds without a heartbeat until the lease runs out"
+    )
+    heartbeat_s: float | None = Field(default=None, gt=0, le=86_400, description="a third of ttl_s unless given")
+    max_attempts: Whole = Field(
+        default=3, ge=1, le=100, description="leases that may run out or fail before the trial fails"
+    )
+    trial_timeout_s: float | None = Field(
+        default=None, gt=0, description="an attempt longer than this is ended even if it heartbeats"
+    )
+
+    @model_validator(mode="after")
+    def _beats_within_the_lease(self) -> LeasePolicy:
+        if self.heartbeat_s is None:
+            self.heartbeat_s = self.ttl_s / 3
+        if self.heartbeat_s >= self.ttl_s:
+            raise ValueError("heartbeat_s must be less than ttl_s, or every lease would run out between two heartbeats")
+        return self
+
+
+class StudySpec(Request):
+    """The body of ``PUT /v1/studies/{study}``; equal bodies are the same study."""
+
+    space: GivenJSON = Field(description='for example {"kind": "nasbench201"}; GET /v1/spaces lists the kinds')
+    objective: Objective | None = Field(default=None, description="shorthand for one objective")
+    objectives: Annotated[list[Objective], Field(min_length=1, max_length=1)] | None = None
+    strategy: GivenJSON = Field(
+        default_factory=lambda: {"name": "bananas"}, description='for example {"name": "bananas"}'
+    )
+    budget: Budget = Field(default_factory=Budget)
+    lease: LeasePolicy = Field(default_factory=LeasePolicy)
+    seed: Seed = 0
+    protocol: GivenJSON | None = Field(default=None, description="how a trial is trained; recorded with the study")
+    tags: Tags = Field(default_factory=list)
+    description: Text = ""
+
+    @model_validator(mode="after")
+    def _one_objective(self) -> StudySpec:
+        if (self.objective is None) == (self.objectives is None):
+            raise ValueError(
+                'give exactly one of objective and objectives, for example "objective": {"name": "accuracy", "direction": "maximize"}'
+            )
+        self.objectives = self.objectives or [self.objective] if self.objective else self.objectives
+        self.objective = (self.objectives or [None])[0]  # type: ignore[list-item]
+        return self
+
+
+class StudyChange(Request):
+    """The body of ``PATCH /v1/studies/{study}``: the fields that may change while a study runs."""
+
+    budget: Budget | None = None
+    lease: LeasePolicy | None = None
+    tags: Tags | None = None
+    description: Text | None = None
+
+
+class Reason(Request):
+    """Why a person paused, resumed, finished or cancelled something."""
+
+    reason: Text | None = None
+
+
+class Best(Answer):
+    """The best completed trial of a study so far."""
+
+    number: int
+    value: float
+    architecture: JSON
+
+
+class Study(Answer):
+    """A study as the server answers it. ``revision`` is the ETag."""
+
+    name: Name
+    state: StudyState
+    state_reason: str | None = None
+    space: JSON | None = Field(default=None, description="left out of lists, where a large space would weigh")
+    objective: Objective
+    objectives: list[Objective]
+    strategy: JSON
+    budget: Budget
+    lease: LeasePolicy
+    seed: int
+    protocol: dict[str, Any] | None = None
+    tags: list[str] = Field(default_factory=list)
+    description: str = ""
+    trials: dict[str, int] = Field(description="number of trials by state")
+    best: Best | None = None
+    model: ModelStatus
+    revision: int
+    created_at: datetime
+
+
+class StudyList(Answer):
+    """A page of studies."""
+
+    studies: list[Study]
+    next_page_token: str | None = None

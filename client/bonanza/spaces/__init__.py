@@ -1,0 +1,22 @@
+"""Search spaces: pure Python, shared by server, SDK and worker."""
+
+from bonanza.spaces.base import Architecture, InvalidArchitecture, InvalidSpace, SearchSpace, count_ids
+from bonanza.spaces.canonical import canonical_form
+from bonanza.spaces.graph import LabelledDag, graph_id
+from bonanza.spaces.registry import space_from_spec, space_kinds
+from bonanza.spaces.simplification import Simplified, simplify
+
+__all__ = [
+    "Architecture",
+    "InvalidArchitecture",
+    "InvalidSpace",
+    "LabelledDag",
+    "SearchSpace",
+    "Simplified",
+    "canonical_form",
+    "count_ids",
+    "graph_id",
+    "simplify",
+    "space_from_spec",
+    "space_kinds",
+]

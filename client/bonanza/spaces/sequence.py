@@ -1,0 +1,218 @@
+"""Lists of categorical choices, one for each named position: macro spaces, sub-networks of a supernet.
+
+The graph is a chain of one node a position, labelled ``name=choice``. A chain has one order only, so it is its own
+canonical form, and two architectures of a space are one network only if they are equal.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+from bonanza.spaces.base import Architecture, InvalidArchitecture, InvalidSpace
+from bonanza.spaces.fields import NAME, is_name, listed, pointed, read_list, read_name, read_object, show
+from bonanza.spaces.genes import Genome
+from bonanza.spaces.graph import INPUT, OUTPUT, LabelledDag, graph_id
+
+MOST_POSITIONS = 1_000
+MOST_CHOICES = 1_000
+LARGEST = 2**53
+"""Beyond it a JSON number is not the same number in every language."""
+
+Choice = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """One choice to make: its name, the choices in the order of the genes, and how a label prints each."""
+
+    name: str
+    choices: tuple[Choice, ...]
+    printed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """The space of all lists of choices; made by ``sequence``, or by ``parse`` of a spec.
+
+    ``positions_json`` is the one field, because JSON tells 1 from true where Python's == does not.
+    """
+
+    positions_json: str
+
+    @property
+    def kind(self) -> str:
+        """The only kind of this family."""
+        return "sequence"
+
+    @property
+    def zero_op(self) -> str | None:
+        """None: there are no special choices."""
+        return None
+
+    @property
+    def identity_op(self) -> str | None:
+        """None: there are no special choices."""
+        return None
+
+    @property
+    def size(self) -> int:
+        """The product of the numbers of choices."""
+        return self._genome.size
+
+    @cached_property
+    def positions(self) -> tuple[Position, ...]:
+        """What is chosen, in the order of the genes."""
+        found = json.loads(self.positions_json)
+        return tuple(Position(p["name"], tuple(p["choices"]), tuple(map(_printed, p["choices"]))) for p in found)
+
+    def spec(self) -> dict[str, Any]:
+        """The positions and their choices; whole numbers are integers, however they were written."""
+        return {"kind": "sequence", "positions": json.loads(self.positions_json)}
+
+    def sample(self, rng: random.Random) -> Architecture:
+        """A list whose choices are drawn uniformly, each on its own."""
+        return Architecture(self, self._genome.sample(rng))
+
+    def mutate(self, arch: Architecture, rng: random.Random, *, rate: float = 1.0) -> Architecture:
+        """A list with about ``rate`` other choices, at least one (``Genome.mutate``)."""
+        return Architecture(self, self._genome.mutate(arch.genes_in(self), rng, rate=rate))
+
+    def neighbors(self, arch: Architecture) -> Iterator[Architecture]:
+        """Every list with another choice at one position."""
+        return (Architecture(self, genes) for genes in self._genome.neighbors(arch.genes_in(self)))
+
+    def crossover(self, a: Architecture, b: Architecture, rng: random.Random) -> Architecture:
+        """A list with each choice from one of its parents."""
+        return Architecture(self, self._genome.crossover(a.genes_in(self), b.genes_in(self), rng))
+
+    def enumerate(self) -> Iterator[Architecture]:
+        """Every list, in lexicographic order of the genes."""
+        return (Architecture(self, genes) for genes in self._genome.enumerate())
+
+    def validate(self, value: object) -> Architecture:
+        """The architecture of ``{"choices": [choice, ...]}``; 1.0 is 1, but "1" and true are not.
+
+        Raises:
+            InvalidArchitecture: it is none of this space.
+        """
+        n = len(self.positions)
+        fields = read_object(value, "", InvalidArchitecture, required=("choices",))
+        genes = []
+        for k, choice in enumerate(
+            read_list(fields["choices"], "/choices", InvalidArchitecture, least=n, most=n, of="choices")
+        ):
+            gene = self._index[k].get(_key(choice))
+            if gene is None:
+                position = self.positions[k]
+                raise InvalidArchitecture(
+                    pointed("/choices", k),
+                    f"{show(position.name)} must be one of {listed(position.choices)}, not {show(choice)}",
+                )
+            genes.append(gene)
+        return Architecture(self, tuple(genes))
+
+    def graph(self, arch: Architecture) -> LabelledDag:
+        """A chain of the choices in order."""
+        pairs = zip(self.positions, arch.genes_in(self), strict=True)
+        labels = (INPUT, *[f"{position.name}={position.printed[gene]}" for position, gene in pairs], OUTPUT)
+        return LabelledDag(labels, tuple((k, k + 1) for k in range(len(labels) - 1)))
+
+    def canonical(self, arch: Architecture) -> LabelledDag:
+        """The graph itself."""
+        return self.graph(arch)
+
+    def to_json(self, arch: Architecture) -> dict[str, Any]:
+        """``{"choices": [choice, ...]}``."""
+        return {"choices": [p.choices[gene] for p, gene in zip(self.positions, arch.genes_in(self), strict=True)]}
+
+    def to_text(self, arch: Architecture) -> str:
+        """The compact JSON."""
+        return json.dumps(self.to_json(arch), separators=(",", ":"), ensure_ascii=False)
+
+    def identify(self, arch: Architecture) -> str:
+        """The id of the chain."""
+        return graph_id(self.graph(arch))
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return sequence, (self.positions_json,)
+
+    @cached_property
+    def _genome(self) -> Genome:
+        return Genome(tuple(len(position.choices) for position in self.positions))
+
+    @cached_property
+    def _index(self) -> list[dict[object, int]]:
+        return [{_key(choice): gene for gene, choice in enumerate(p.choices)} for p in self.positions]
+
+
+@lru_cache(maxsize=8)
+def sequence(positions_json: str) -> Sequence:
+    """The space; one object for equal arguments, so that unpickled architectures share what it has worked out."""
+    return Sequence(positions_json)
+
+
+def parse(spec: Mapping[str, Any]) -> Sequence:
+    """The space of ``{"kind": "sequence", "positions": [{"name": ..., "choices": [...]}, ...]}``.
+
+    Choices are strings, finite numbers or booleans, and no two choices of a position read alike.
+
+    Raises:
+        InvalidSpace: a field is wrong, missing or unknown.
+    """
+    read_object(spec, "", InvalidSpace, required=("kind", "positions"))
+    values = read_list(spec["positions"], "/positions", InvalidSpace, least=1, most=MOST_POSITIONS, of="positions")
+    positions: list[dict[str, Any]] = []
+    names: set[str] = set()
+    for k, value in enumerate(values):
+        here = pointed("/positions", k)
+        fields = read_object(value, here, InvalidSpace, required=("name", "choices"))
+        name = read_name(fields["name"], pointed(here, "name"), InvalidSpace)
+        if name in names:
+            raise InvalidSpace(pointed(here, "name"), f"must differ from the names before it, not {show(name)} again")
+        names.add(name)
+        positions.append({"name": name, "choices": _read_choices(fields["choices"], pointed(here, "choices"))})
+    return sequence(json.dumps(positions, separators=(",", ":")))
+
+
+def _read_choices(values: object, pointer: str) -> list[Choice]:
+    choices: dict[str, Choice] = {}
+    for k, value in enumerate(read_list(values, pointer, InvalidSpace, least=1, most=MOST_CHOICES, of="choices")):
+        choice = _normal(value)
+        if choice is None:
+            allowed = f"a name ({NAME}), a boolean or a number up to 2^53"
+            raise InvalidSpace(pointed(pointer, k), f"must be {allowed}, not {show(value)}")
+        printed = _printed(choice)
+        if printed in choices:
+            raise InvalidSpace(pointed(pointer, k), f"must not read like a choice before it, as {show(choice)} does")
+        choices[printed] = choice
+    return list(choices.values())
+
+
+def _normal(value: object) -> Choice | None:
+    """The choice that ``value`` is, whole numbers as integers; None if it may not be one."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return value if is_name(value) else None
+    if not isinstance(value, int | float) or not abs(value) <= LARGEST:  # not <=, so that NaN is out too
+        return None
+    return int(value) if value == int(value) else float(value)
+
+
+def _printed(choice: Choice) -> str:
+    """A string as it is, anything else as JSON."""
+    if isinstance(choice, bool):
+        return "true" if choice else "false"
+    return str(choice)
+
+
+def _key(value: object) -> object:
+    """What makes two JSON scalars the same choice: kind and value; None for whatever is no choice."""
+    if isinstance(value, str | bool):
+        return type(value).__name__, value
+    return ("number", value) if isinstance(value, int | float) else None

@@ -1,0 +1,251 @@
+"""A study as a client sees it: ask, look, steer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import Any, Final, Literal, TypeAlias
+from urllib.parse import quote
+
+from pydantic import ValidationError
+
+from bonanza import schemas
+from bonanza.errors import AskTimeout, InvalidRequest
+from bonanza.outbox import Outbox
+from bonanza.schemas.trial import Shortfall, TrialState
+from bonanza.spaces import Architecture, SearchSpace, space_from_spec
+from bonanza.transport import Transport
+from bonanza.trial import Trial
+
+Freshness: TypeAlias = Literal["latest", "any"] | int
+"""How old a model may be: ``latest`` waits for a fit that has seen every result, ``any`` never waits, ``k`` may be k results behind."""
+
+Encoded: TypeAlias = Mapping[str, Any] | str | Architecture
+"""An architecture in its space's JSON form, as the space's official string, or as a value of the space."""
+
+OVER: Final[frozenset[str]] = frozenset({"finished", "budget_reached", "space_exhausted"})
+PAUSE_S: Final = 1.0  # between two asks, where the server names no time
+
+
+class Study:
+    """One study of one server. ``info`` is as of the last answer; ``refresh`` fetches it again.
+
+    ``for trial in study`` asks until nothing more will come. While the body trains, a thread heartbeats; a body that raises, or leaves
+    the loop without telling, releases its trial. One trial at a time: run the loop in as many processes as you like.
+    """
+
+    def __init__(self, transport: Transport, outbox: Outbox, info: schemas.Study, *, created: bool = False) -> None:
+        """Made by a ``Client``; ``created`` tells whether ``create_study`` made it or found it."""
+        self.transport = transport
+        self.outbox = outbox
+        self.info = info
+        self.created = created
+        self.last_reason: Shortfall | None = None
+        self.last_model: schemas.ModelStatus = info.model
+        self._retry_after_s: float | None = None
+
+    def __repr__(self) -> str:
+        return f"<Study {self.name} at {self.transport.server}: {self.info.state}>"
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return self.info.name
+
+    @property
+    def path(self) -> str:
+        """Where the study is on its server."""
+        return f"/v1/studies/{quote(self.name, safe='')}"
+
+    @cached_property
+    def space(self) -> SearchSpace:
+        """The search space, as a value."""
+        spec = self.info.space
+        return space_from_spec(self.refresh().space or {} if spec is None else spec)  # lists leave the space out
+
+    def refresh(self) -> schemas.Study:
+        """Fetch ``info`` again and return it."""
+        self.info = self.transport.send("GET", self.path).read(schemas.Study)
+        return self.info
+
+    def ask(
+        self,
+        *,
+        worker_id: str | None = None,
+        wait_s: float = 10.0,
+        freshness: Freshness = "latest",
+        reuse: bool = False,
+        timeout: float | None = None,
+    ) -> Trial | None:
+        """The next trial to train, leased to this caller; None once nothing more will come (``last_reason`` says why).
+
+        Waits while the study is paused, or while it has nothing to give before other results are in.
+
+        Args:
+            worker_id: this worker's own name, kept between restarts if ``reuse`` is to find its trials.
+            wait_s: how long the server may hold one request, 0 to 50; not a limit of the whole call.
+            freshness: how old the model may be.
+            reuse: first give back what ``worker_id`` already holds.
+            timeout: seconds the whole call may take; for ever by default.
+
+        Raises:
+            AskTimeout: the time is over, the study is not.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            held = wait_s if deadline is None else max(0.0, min(wait_s, deadline - time.monotonic()))
+            if trials := self.ask_many(1, worker_id=worker_id, wait_s=held, freshness=freshness, reuse=reuse):
+                return trials[0]
+            if self.last_reason in OVER:
+                return None
+            pause = PAUSE_S if self._retry_after_s is None else self._retry_after_s
+            if deadline is not None and time.monotonic() + pause > deadline:
+                raise AskTimeout(f"study {self.name} had no trial to give within {timeout:g} s: {self.last_reason}")
+            time.sleep(pause)
+
+    def ask_many(
+        self,
+        count: int,
+        *,
+        worker_id: str | None = None,
+        wait_s: float = 10.0,
+        freshness: Freshness = "latest",
+        reuse: bool = False,
+    ) -> list[Trial]:
+        """Up to ``count`` (1 to 64) trials from one request; where the list is short, ``last_reason`` says why. ``last_model`` is as of the answer."""
+        fresh = {"max_lag": freshness} if isinstance(freshness, int) else freshness
+        body = _checked(
+            schemas.AskRequest, count=count, worker_id=worker_id, wait_s=wait_s, freshness=fresh, reuse=reuse or None
+        )
+        answer = self.transport.send("POST", f"{self.path}/ask", body=body, hold_s=wait_s).read(schemas.AskAnswer)
+        self.last_reason, self.last_model, self._retry_after_s = answer.reason, answer.model, answer.retry_after_s
+        return [Trial(self, record) for record in answer.trials]
+
+    def __iter__(self) -> Iterator[Trial]:
+        while (trial := self.ask()) is not None:
+            with trial:
+                yield trial
+
+    def best(self, k: int = 1) -> list[schemas.Trial]:
+        """At most ``k`` completed trials, the best first."""
+        return self.transport.send("GET", f"{self.path}/best", params={"k": k}).read(schemas.TrialList).trials
+
+    def trials(self, *, state: TrialState | None = None, page_size: int = 500) -> Iterator[schemas.Trial]:
+        """Every trial, or those in one state, by number; fetched a page at a time as the iterator goes on."""
+        params: dict[str, str | int] = {"page_size": page_size} | ({"state": state} if state is not None else {})
+        while True:
+            page = self.transport.send("GET", f"{self.path}/trials", params=params).read(schemas.TrialList)
+            yield from page.trials
+            if page.next_page_token is None:
+                return
+            params["page_token"] = page.next_page_token
+
+    def trial(self, number: int) -> schemas.Trial:
+        """One trial."""
+        return self.transport.send("GET", f"{self.path}/trials/{number}").read(schemas.Trial)
+
+    def queue(
+        self, architectures: Iterable[Encoded], *, priority: int = 0, tags: Iterable[str] = ()
+    ) -> list[schemas.Queued]:
+        """Have these cells measured before the strategy's own; one entry each, in order, ``created`` false where the study had the cell."""
+        body = _checked(
+            schemas.QueueRequest, architectures=[_encoded(a) for a in architectures], priority=priority, tags=list(tags)
+        )
+        return self.transport.send("POST", f"{self.path}/queue", body=body).read(schemas.QueueAnswer).trials
+
+    def observe(
+        self, observations: Iterable[Mapping[str, Any]], *, on_duplicate: Literal["skip", "measure", "error"] = "skip"
+    ) -> schemas.ObservationsAnswer:
+        """Tell results measured elsewhere, all or nothing: mappings with ``architecture``, ``value``, and what else ``schemas.Imported`` has."""
+        given = [
+            {**observation, "architecture": _encoded(observation.get("architecture", {}))}
+            for observation in observations
+        ]
+        body = _checked(schemas.ObservationsRequest, observations=given, on_duplicate=on_duplicate)
+        return self.transport.send("POST", f"{self.path}/observations", body=body).read(schemas.ObservationsAnswer)
+
+    def events(self, *, after: int = 0) -> Iterator[schemas.Event]:
+        """What has happened since event ``after``, in order."""
+        reply = self.transport.send("GET", f"{self.path}/events", params={"after": after})
+        return iter(reply.lines(schemas.Event))
+
+    def model(self) -> schemas.Model:
+        """How fresh the surrogate is and how well it has predicted."""
+        return self.transport.send("GET", f"{self.path}/model").read(schemas.Model)
+
+    def pause(self, reason: str | None = None) -> schemas.Study:
+        """Start no more trials until ``resume``; those under way go on."""
+        return self._steer("pause", reason)
+
+    def resume(self, reason: str | None = None) -> schemas.Study:
+        """Start trials again."""
+        return self._steer("resume", reason)
+
+    def finish(self, reason: str | None = None) -> schemas.Study:
+        """Start no more trials; results that are still on their way are kept."""
+        return self._steer("finish", reason)
+
+    def cancel(self, number: int, reason: str | None = None) -> schemas.Trial:
+        """Do not measure a trial (any more); its worker learns it at its next heartbeat."""
+        body = _checked(schemas.Reason, reason=reason)
+        return self.transport.send("POST", f"{self.path}/trials/{number}/cancel", body=body).read(schemas.Trial)
+
+    def retry(self, number: int) -> schemas.Trial:
+        """Have a failed or cancelled trial measured after all."""
+        return self.transport.send("POST", f"{self.path}/trials/{number}/retry", body={}).read(schemas.Trial)
+
+    def repeat(self, number: int, count: int = 1) -> list[schemas.Trial]:
+        """Have the cell of a trial measured ``count`` times more, with other seeds."""
+        body = _checked(schemas.RepeatRequest, count=count)
+        return (
+            self.transport.send("POST", f"{self.path}/trials/{number}/repeat", body=body).read(schemas.TrialList).trials
+        )
+
+    def invalidate(self, number: int, note: str | None = None) -> schemas.Trial:
+        """Drop a completed result from the model: it is kept in the events, and the cell may be proposed again."""
+        body = _checked(schemas.TrialChange, invalidate=True, note=note)
+        return self.transport.send("PATCH", f"{self.path}/trials/{number}", body=body).read(schemas.Trial)
+
+    def explain(self, number: int) -> schemas.Explanation:
+        """Why a trial was proposed: the fit, the prediction, its rank, what was not taken."""
+        return self.transport.send("GET", f"{self.path}/trials/{number}/explain").read(schemas.Explanation)
+
+    def change(self, **changes: Any) -> schemas.Study:
+        """Change ``budget``, ``lease``, ``tags`` or ``description`` of the study as it was last read; each is replaced as a whole.
+
+        Raises:
+            StaleRevision: somebody changed it meanwhile; ``refresh`` and look again.
+        """
+        body = _checked(schemas.StudyChange, **changes)
+        reply = self.transport.send("PATCH", self.path, body=body, if_match=f'"{self.info.revision}"')
+        self.info = reply.read(schemas.Study)
+        return self.info
+
+    def delete(self) -> None:
+        """Delete the study with all its trials; there is no way back."""
+        self.transport.send("DELETE", self.path)
+
+    def _steer(self, verb: str, reason: str | None) -> schemas.Study:
+        body = _checked(schemas.Reason, reason=reason)
+        self.info = self.transport.send("POST", f"{self.path}/{verb}", body=body).read(schemas.Study)
+        return self.info
+
+
+def _checked(request: type[schemas.Request], **fields: Any) -> dict[str, Any]:
+    """The JSON of a request; what is None is left out.
+
+    Raises:
+        InvalidRequest: a field does not fit.
+    """
+    try:
+        checked = request.model_validate({name: field for name, field in fields.items() if field is not None})
+    except ValidationError as error:
+        raise InvalidRequest.from_validation(error) from error
+    return checked.model_dump(mode="json", exclude_unset=True)
+
+
+def _encoded(architecture: Encoded) -> dict[str, Any] | str:
+    if isinstance(architecture, Architecture):
+        return architecture.json
+    return architecture if isinstance(architecture, str) else dict(architecture)

@@ -1,0 +1,148 @@
+"""What measures an architecture: the protocol every evaluator fulfils, what it is given and what it returns.
+
+An evaluator is named by a text, ``KIND:REST``, which is how the command line and the evaluator's process agree on one::
+
+    tabular:nasbench201/cifar10     a table that was measured before (``tabular.py``)
+    tabular:FILE                    a table of your own, JSON lines (``tablefile.py``)
+    train:digits                    a real training (``trainer.py``)
+    python:MODULE:FUNCTION          your function (``python.py``)
+    command:PROGRAM ARGS...         your program, in any language (``command.py``)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from bonanza.schemas.trial import Directive
+from bonanza.spaces import Architecture, SearchSpace
+from bonanza.worker.result import Result
+
+KINDS = "tabular:nasbench201/cifar10, tabular:FILE, train:digits, python:MODULE:FUNCTION or command:PROGRAM ARGS..."
+
+
+class BrokenEvaluator(Exception):
+    """The evaluator cannot work as it was asked for: no architecture would do better. The message says what to do; the worker stops."""
+
+
+class Stopped(Exception):
+    """The server wants this attempt to end: raised by ``TrialContext.report``, obeyed by letting it pass.
+
+    An evaluator that can resume later catches it, writes a checkpoint and raises it again with ``checkpoint`` set.
+    """
+
+    def __init__(self, directive: Directive, *, checkpoint: str | None = None) -> None:
+        super().__init__(f"the server said {directive}")
+        self.directive = directive
+        self.checkpoint = checkpoint
+
+
+class Link(Protocol):
+    """The way from an evaluator to the server."""
+
+    def report(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Pass on the metrics at one step of the training."""
+
+    def directive(self) -> Directive:
+        """What the server said last; ``continue`` if nothing."""
+
+
+class Offline:
+    """A link to nowhere, for an evaluator called by hand."""
+
+    def report(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Nothing."""
+
+    def directive(self) -> Directive:
+        """Always ``continue``."""
+        return "continue"
+
+
+@dataclass(frozen=True)
+class TrialContext:
+    """What an evaluator knows of the trial besides the architecture."""
+
+    number: int = 0
+    seed: int = 0
+    study: str = ""
+    checkpoint: str | None = None
+    link: Link = field(default_factory=Offline, repr=False, compare=False)
+
+    def report(self, step: int, **metrics: float) -> None:
+        """Tell the server how it goes at ``step``, without waiting for it.
+
+        Raises:
+            Stopped: the server has said to stop. What it says to this very report arrives with a later one.
+        """
+        self.link.report(step, metrics)
+        self.check()
+
+    def check(self) -> None:
+        """Nothing, while the training may go on.
+
+        Raises:
+            Stopped: the server has said to stop.
+        """
+        directive = self.link.directive()
+        if directive != "continue":
+            raise Stopped(directive)
+
+
+class Evaluator(Protocol):
+    """Measures architectures, one at a time, in the evaluator's process."""
+
+    @property
+    def grace_s(self) -> float:
+        """Seconds a measurement may take to end when the worker is told to exit, to leave a checkpoint; 0: it is ended at once."""
+
+    def check(self, space: SearchSpace) -> None:
+        """Whether every architecture of the space can be measured, found out before the first is asked for.
+
+        Raises:
+            BrokenEvaluator: it cannot.
+        """
+
+    def evaluate(self, architecture: Architecture, trial: TrialContext) -> Result:
+        """One measurement, with ``trial.seed``. Whatever it raises becomes a failure of the trial, not of the worker."""
+
+
+def evaluator_from_text(text: str, *, protocol: Mapping[str, Any] | None = None) -> Evaluator:
+    """The evaluator a text names; see the module's docstring.
+
+    Args:
+        text: ``KIND:REST``.
+        protocol: the study's training protocol, which the ``train`` evaluator obeys.
+
+    Raises:
+        BrokenEvaluator: no such kind, or what the evaluator needs is missing; the message names it.
+    """
+    kind, colon, rest = text.partition(":")
+    if not colon or not rest.strip():
+        raise BrokenEvaluator(f"{text!r} names no evaluator: write {KINDS}")
+    # Each kind is imported here, not above: torch takes two seconds and is not installed where only tables are read.
+    if kind == "tabular":
+        if rest.startswith("nasbench201/") or rest == "nasbench201":
+            from bonanza.worker.tabular import NasBench201Evaluator
+
+            return NasBench201Evaluator(rest.partition("/")[2])
+        from bonanza.worker.tablefile import TableFileEvaluator
+
+        return TableFileEvaluator(rest)
+    if kind == "python":
+        from bonanza.worker.python import PythonEvaluator
+
+        return PythonEvaluator(rest)
+    if kind == "command":
+        from bonanza.worker.command import CommandEvaluator
+
+        return CommandEvaluator(rest)
+    if kind == "train":
+        try:
+            from bonanza.worker.trainer import TrainEvaluator
+        except ModuleNotFoundError as error:
+            raise BrokenEvaluator(
+                f"{text} needs {error.name}, which is not installed: pip install 'bonanza[worker]'"
+            ) from error
+        return TrainEvaluator(rest, protocol=protocol)
+    raise BrokenEvaluator(f"there is no evaluator of kind {kind!r}: write {KINDS}")

@@ -1,0 +1,1 @@
+"""Networks in torch, built from architectures; one file a family of spaces."""

@@ -1,0 +1,50 @@
+"""SIGTERM and SIGINT end a worker in order; if order takes too long, they end it all the same."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+log = logging.getLogger("bonanza.worker")
+
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+@contextmanager
+def obey_signals(stop: Callable[[str], float]) -> Iterator[None]:
+    """While in the context, the first signal calls ``stop`` with its name, which answers how many seconds the end may take.
+
+    After these, or at a second signal, the process ends as it is: with 0 after the seconds, which is how an orderly end is meant to look to
+    whoever sent the signal, and with 128 plus the signal's number when somebody insists. The evaluator's process dies with it
+    (``lifeline.py``). Only a program's main thread may use this.
+    """
+    timer: threading.Timer | None = None
+
+    def give_up() -> None:
+        log.warning(
+            "no orderly end in time: exiting. A lease not given back runs out by itself; a result not sent is in the spool"
+        )
+        os._exit(0)
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        nonlocal timer
+        if timer is not None:
+            os._exit(128 + number)
+        timer = threading.Timer(stop(signal.Signals(number).name), give_up)
+        timer.daemon = True
+        timer.start()
+
+    before = {number: signal.signal(number, on_signal) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        if timer is not None:
+            timer.cancel()
+        for number, handler in before.items():
+            signal.signal(number, handler)

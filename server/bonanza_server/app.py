@@ -1,0 +1,184 @@
+"""The application: parts constructed once, wired here, and run by uvicorn."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
+
+import bonanza
+from bonanza_server import openapi, problem
+from bonanza_server.engine import Engine
+from bonanza_server.gate import Gate
+from bonanza_server.lifecycle.pool import Pools
+from bonanza_server.reading import Reading
+from bonanza_server.routers import ask_tell, studies, system, trials
+from bonanza_server.service import Service
+from bonanza_server.settings import Settings
+from bonanza_server.spaces import Spaces
+from bonanza_server.store import migrate
+from bonanza_server.store.database import Database, DatabaseError, FileLock
+from bonanza_server.upkeep import Upkeep
+from bonanza_server.waiting import WaitingRoom
+
+log = logging.getLogger(__name__)
+
+
+def create_app(
+    settings: Settings, *, executor: Executor | None = None, clock: Callable[[], float] = time.time
+) -> FastAPI:
+    """The ASGI application. ``executor`` runs the fits (local slots by default); ``clock`` dates everything.
+
+    Starting it raises ``DatabaseError`` when the database cannot be used.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with _running(app, settings, executor, clock):
+            yield
+
+    app = FastAPI(
+        title="Bonanza",
+        summary="The neural architecture search server: ask what to train next, tell the accuracy.",
+        version=bonanza.__version__,
+        lifespan=lifespan,
+        redoc_url=None,
+    )
+    problem.install(app)
+    for router in (ask_tell.router, studies.router, trials.router, system.router):
+        app.include_router(router)
+
+    @app.get("/", include_in_schema=False)
+    async def root() -> RedirectResponse:
+        return RedirectResponse("/docs")
+
+    openapi.install(app)
+    app.add_middleware(Gate, settings=settings)
+    return app
+
+
+@asynccontextmanager
+async def _running(
+    app: FastAPI, settings: Settings, executor: Executor | None, clock: Callable[[], float]
+) -> AsyncIterator[None]:
+    database, lock = open_database(settings)
+    pools, spaces, waiting = Pools(), Spaces(), WaitingRoom()
+    if executor is None and settings.fit_slots:
+        executor = _local_slots(settings)
+    engine = Engine(database, executor, pools, clock=clock, on_change=waiting.wake)
+    upkeep = Upkeep(database, engine, waiting, clock=clock, interval_s=settings.upkeep_s)
+    app.state.service = Service(database, engine, spaces, pools, waiting, clock=clock)
+    app.state.reading = Reading(database, engine, pools)
+    app.state.upkeep = upkeep
+    app.state.checks = lambda: _checks(database)
+    try:
+        await upkeep.start()
+        gc.collect()
+        gc.freeze()  # what is there now stays: looking through it for garbage again and again costs requests 3 %
+        yield
+    finally:
+        await upkeep.close()
+        await engine.close()
+        await asyncio.to_thread(database.close)
+        if lock is not None:
+            lock.close()
+
+
+def open_database(settings: Settings) -> tuple[Database, FileLock | None]:
+    """The database with the schema this code needs, and for SQLite the lock that makes it ours.
+
+    Raises:
+        DatabaseError: it cannot be reached or upgraded, or another server has it.
+    """
+    database = Database(settings.database_url, pool_size=settings.sql_threads, synchronous=settings.synchronous)
+    lock = FileLock(Path(str(database.url.database))) if database.sqlite else None
+    try:
+        if settings.auto_upgrade:
+            migrate.upgrade(database)
+        else:
+            migrate.check(database)
+    except BaseException:
+        database.close()
+        if lock is not None:
+            lock.close()
+        raise
+    return database, lock
+
+
+def _local_slots(settings: Settings) -> Executor:
+    from bonanza_server.executor import LocalExecutor
+
+    slots = LocalExecutor(
+        settings.fit_slots, deadline_seconds=settings.fit_timeout_s, memory_bytes=settings.fit_memory_mb << 20
+    )
+    slots.warm()
+    return slots
+
+
+async def _checks(database: Database) -> dict[str, str]:
+    try:
+        await database.read(lambda connection: connection.execute(sa.text("SELECT 1")))
+        await asyncio.to_thread(migrate.check, database)
+    except (DatabaseError, sa.exc.DBAPIError) as error:
+        return {"database": str(error).splitlines()[0]}
+    return {"database": "ok"}
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that says when it listens, and counts being told to stop as success."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None], on_stop: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+        self._on_stop = on_stop
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then say so."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer the asks that wait, as if their time were over: cut off, they would look like a broken server to their workers. Then stop."""
+        self._on_stop()
+        await super().shutdown(sockets)
+
+
+def serve(settings: Settings, *, on_ready: Callable[[], None] = lambda: None) -> bool:
+    """Run the server until it is told to stop; call ``on_ready`` once it listens. False if it could not start, and the log says why.
+
+    ``open_database`` beforehand turns what may be wrong with the database into one message.
+    """
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,  # nothing here looks at a client's address
+        timeout_graceful_shutdown=5,
+        timeout_keep_alive=75,
+    )
+    # uvicorn raises the signal that ended it once more; left to the default, a server that stopped in good order would seem to have died of it.
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, lambda *_: None)
+
+    def send_home() -> None:
+        app.state.service.waiting.close()
+
+    server = _Server(config, on_ready, on_stop=send_home)
+    server.run()
+    return server.started

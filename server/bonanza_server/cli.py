@@ -1,0 +1,168 @@
+"""The server's half of the command line: ``bonanza serve``, ``bonanza db upgrade`` and ``bonanza db check`` end here."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from rich.markup import escape
+
+from bonanza.cli.console import say
+from bonanza.errors import BonanzaError, MissingExtra
+from bonanza.version import __version__
+from bonanza_server import app
+from bonanza_server.settings import Settings, is_loopback, refusal_to_listen
+from bonanza_server.store import migrate
+from bonanza_server.store.database import Database, DatabaseError, FileLock
+
+FITTING = ("numpy", "torch")
+"""What only the processes that fit models import; missing, it would show much later, as fits that fail."""
+
+
+class CannotStart(BonanzaError):
+    """The server or the database command cannot do its work; the message says what to do."""
+
+
+def serve(*, database: str | None, host: str | None, port: int | None) -> None:
+    """Run the server until it is told to stop; what is None comes from the environment.
+
+    Raises:
+        CannotStart: a setting is wrong, a key is missing, the address is taken, or the database cannot be used; nothing listens then.
+        MissingExtra: the processes that fit models would lack a package.
+    """
+    settings = read_settings(database_url=database, host=host, port=port)
+    if (refusal := refusal_to_listen(settings)) is not None:
+        raise CannotStart(refusal)
+    if settings.fit_slots and (missing := [name for name in FITTING if find_spec(name) is None]):
+        raise MissingExtra(f"fitting models needs {' and '.join(missing)}: pip install 'bonanza[server]'")
+    settings = settings.model_copy(update={"port": free_port(settings.host, settings.port)})
+    try:
+        label = _try_database(settings)
+    except DatabaseError as error:
+        raise CannotStart(str(error)) from error
+    if not app.serve(settings, on_ready=lambda: say(*banner(settings, database=label))):
+        raise CannotStart("the server could not start; the lines above say why")
+
+
+def upgrade(*, database: str | None) -> None:
+    """Bring the schema to the newest version and say what was done.
+
+    Raises:
+        CannotStart: the database cannot be used, or a server is using it.
+    """
+    settings = read_settings(database_url=database)
+    try:
+        opened = Database(settings.database_url)
+        # A server must not have its tables changed under it; PostgreSQL's servers wait for each other instead.
+        lock = FileLock(Path(str(opened.url.database))) if opened.sqlite else None
+        try:
+            before, after = migrate.upgrade(opened)
+        finally:
+            opened.close()
+            if lock is not None:
+                lock.close()
+    except DatabaseError as error:
+        raise CannotStart(str(error)) from error
+    if before == after:
+        say(f"{opened.label} is at schema {after}, which is what this code needs")
+    else:
+        say(f"[green]upgraded[/] {opened.label} from {before or 'no schema'} to schema {after}")
+
+
+def check(*, database: str | None) -> None:
+    """Say that the schema is the one this code needs; nothing is changed or made.
+
+    Raises:
+        CannotStart: it is not, or the database cannot be reached.
+    """
+    settings = read_settings(database_url=database)
+    try:
+        opened = Database(settings.database_url)
+        try:
+            if opened.sqlite and not Path(str(opened.url.database)).exists():
+                raise DatabaseError(
+                    f"there is no {opened.label}: bonanza db upgrade --database {opened.label} makes it"
+                )
+            revision = migrate.check(opened)
+        finally:
+            opened.close()
+    except DatabaseError as error:
+        raise CannotStart(str(error)) from error
+    say(f"[green]good[/]: {opened.label} is at schema {revision}, which is what this code needs")
+
+
+def read_settings(**given: Any) -> Settings:
+    """The settings of the environment, with what is given instead where it is not None.
+
+    Raises:
+        CannotStart: a value does not fit; the message names its environment variable.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"BONANZA_{'_'.join(map(str, e['loc'])).upper()}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
+        )
+        raise CannotStart(f"a setting is wrong: {wrong}") from error
+
+
+def free_port(host: str, port: int) -> int:
+    """``port`` where it can be listened on, or a free one for 0.
+
+    Raises:
+        CannotStart: the port is taken, or the address is not this machine's.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(
+                socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+            )  # as uvicorn does: a port of a server just gone is free
+            probe.bind(address)
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise CannotStart(
+                f"port {port} of {host} is taken: is a server running already? Give another with --port"
+            ) from error
+        raise CannotStart(
+            f"cannot listen on {host} port {port}: {os.strerror(error.errno) if isinstance(error.errno, int) and error.errno > 0 else error}"
+        ) from error
+
+
+def _try_database(settings: Settings) -> str:
+    """The database as a person may see it, once it is known to work: a server that starts and then fails has said too much."""
+    database, lock = app.open_database(settings)
+    database.close()
+    if lock is not None:
+        lock.close()
+    if not database.sqlite:
+        return database.label
+    return f"{database.label}  ({Path(str(database.url.database)).resolve()})"
+
+
+def banner(settings: Settings, *, database: str) -> list[str]:
+    """What a person should know of a server that starts: where, on which database, and what to do next; lines of rich markup."""
+    host = settings.host if is_loopback(settings.host) else socket.gethostname()
+    url = escape(f"http://{f'[{host}]' if ':' in host else host}:{settings.port}")
+    key = settings.admin_key is not None
+    bearer = ' -H "Authorization: Bearer $BONANZA_ADMIN_KEY"' if key else ""
+    body = '{"space": {"kind": "nasbench201"}, "objective": {"name": "accuracy", "direction": "maximize"}, "budget": {"max_trials": 100}}'
+    return [
+        f"[bold]Bonanza {__version__}[/] listens on [bold cyan]{url}[/]  (the API: {url}/docs)",
+        f"  database  {escape(database)}",
+        f"  key       {'BONANZA_ADMIN_KEY; workers give it as BONANZA_KEY' if key else 'none needed, as only this machine can reach it'}",
+        "",
+        "Make a study:",
+        f"  [cyan]bonanza study create first --space nasbench201 --max-trials 100 --server {url}[/]",
+        f"  [cyan]curl -X PUT {url}/v1/studies/first{bearer} -H 'Content-Type: application/json' -d '{body}'[/]",
+        "and give it a worker:",
+        f"  [cyan]bonanza worker --server {url} --study first --evaluator tabular:nasbench201/cifar10[/]",
+        "",
+    ]

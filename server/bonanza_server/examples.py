@@ -1,0 +1,155 @@
+"""One example of every body in the OpenAPI document, all of one study: what a person copies first."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+JSON = dict[str, Any]
+
+_EDGES: Final = ["nor_conv_3x3", "nor_conv_3x3", "nor_conv_3x3", "skip_connect", "nor_conv_1x1", "nor_conv_3x3"]
+_CELL: Final[JSON] = {"edges": _EDGES}
+_TEXT: Final = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_1x1~1|nor_conv_3x3~2|"
+_LEASE: Final = "zX0wR8hJ2mTq5LbVnY3kCfGd"
+_OBJECTIVE: Final[JSON] = {"name": "accuracy", "direction": "maximize", "bounds": [0.0, 100.0]}
+_ERROR: Final[JSON] = {"kind": "oom", "message": "CUDA out of memory"}
+_MODEL: Final[JSON] = {"version": 3, "observations": 12, "lag": 1, "refitting": True, "degraded": False}
+_ATTEMPT: Final[JSON] = {
+    "number": 1,
+    "token": _LEASE,
+    "worker_id": "gpu7:0",
+    "expires_at": "2026-03-01T12:01:00Z",
+    "heartbeat_s": 20.0,
+    "checkpoint": None,
+}
+_STARTED: Final[JSON] = {
+    "number": 12,
+    "state": "running",
+    "phase": "search",
+    "origin": "acquisition",
+    "architecture": _CELL,
+    "arch_id": "b3a1f0c29d47e8516a02",
+    "seed": 1198754312,
+    "value": None,
+    "metrics": {},
+    "attempts": 1,
+    "attempt": _ATTEMPT,
+    "prediction": {"mean": 93.4, "std": 0.6},
+    "created_at": "2026-03-01T12:00:00Z",
+    "started_at": "2026-03-01T12:00:00Z",
+    "finished_at": None,
+}
+_COMPLETE: Final[JSON] = _STARTED | {
+    "state": "complete",
+    "value": 93.1,
+    "values": {"accuracy": 93.1},
+    "metrics": {"train_accuracy": 99.2},
+    "cost": {"seconds": 812.5},
+    "attempt": None,
+    "finished_at": "2026-03-01T12:13:32Z",
+}
+_QUEUED: Final[JSON] = _STARTED | {"state": "pending", "origin": "queue", "attempt": None, "started_at": None}
+_BUDGET: Final[JSON] = {"max_trials": 100, "max_parallel": 8}
+_SPACE: Final[JSON] = {"kind": "nasbench201"}
+_STUDY: Final[JSON] = {
+    "name": "cifar",
+    "state": "running",
+    "space": _SPACE,
+    "objective": _OBJECTIVE,
+    "objectives": [_OBJECTIVE],
+    "strategy": {"name": "random"},
+    "budget": _BUDGET,
+    "lease": {"ttl_s": 60.0, "heartbeat_s": 20.0, "max_attempts": 3},
+    "seed": 7,
+    "protocol": {"epochs": 200, "optimiser": "sgd"},
+    "tags": ["paper"],
+    "description": "the run of table 2",
+    "trials": {
+        "pending": 0,
+        "running": 1,
+        "complete": 12,
+        "pruned": 0,
+        "failed": 0,
+        "infeasible": 0,
+        "cancelled": 0,
+    },
+    "best": {"number": 9, "value": 94.2, "architecture": _CELL},
+    "model": _MODEL,
+    "revision": 1,
+    "created_at": "2026-03-01T09:00:00Z",
+}
+_HEARTBEAT: Final[JSON] = {"directive": "continue", "expires_at": "2026-03-01T12:01:20Z", "heartbeat_s": 20.0}
+
+BODIES: Final[dict[str, JSON]] = {
+    "AskAnswer": {"trials": [_STARTED], "reason": None, "retry_after_s": None, "model": _MODEL},
+    "AskRequest": {"count": 1, "worker_id": "gpu7:0", "wait_s": 10, "freshness": "latest"},
+    "Explanation": {
+        "number": 12,
+        "origin": "acquisition",
+        "model_version": 3,
+        "read_sequence": 41,
+        "rank": 0,
+        "mean": 93.4,
+        "std": 0.6,
+        "acquisition": 0.21,
+        "pending": [11],
+        "alternatives": [
+            {"arch_id": "5c1e77d0a9b83f42e610", "architecture": _CELL, "mean": 93.2, "std": 0.8, "acquisition": 0.2}
+        ],
+    },
+    "Health": {"status": "ok", "version": "0.1.0"},
+    "HeartbeatAnswer": _HEARTBEAT,
+    "HeartbeatRequest": {"lease_token": _LEASE, "progress": 0.25},
+    "Model": _MODEL
+    | {
+        "strategy": {"name": "bananas"},
+        "fit_seconds": 1.8,
+        "fitted_at": "2026-03-01T11:58:00Z",
+        "pool": 311,
+        "rank_correlation": 0.62,
+        "predictions": 12,
+        "diagnostics": {},
+    },
+    "ObservationsAnswer": {"added": 1, "measured": 0, "skipped": 0},
+    "ObservationsRequest": {
+        "observations": [{"architecture": _CELL, "value": 93.1, "source": "last year's sweep"}],
+        "on_duplicate": "skip",
+    },
+    "QueueAnswer": {"trials": [_QUEUED | {"created": True}]},
+    "QueueRequest": {"architectures": [_CELL, _TEXT], "priority": 5},
+    "Readiness": {"status": "ready", "checks": {"database": "ok"}},
+    "Reason": {"reason": "the evaluator reads the wrong data set"},
+    "ReleaseRequest": {
+        "lease_token": _LEASE,
+        "reason": "preempted",
+        "checkpoint": "s3://runs/cifar/12/epoch-80.pt",
+    },
+    "RepeatRequest": {"count": 3},
+    "ReportRequest": {"lease_token": _LEASE, "points": [{"step": 10, "metrics": {"accuracy": 61.3}}]},
+    "SpaceKinds": {
+        "spaces": [{"kind": "nasbench201", "description": "cells of NAS-Bench-201", "example": _SPACE}],
+    },
+    "Study": _STUDY,
+    "StudyChange": {"budget": {"max_trials": 200}, "tags": ["paper", "extended"]},
+    "StudyList": {"studies": [_STUDY | {"space": None}], "next_page_token": None},
+    "StudySpec": {
+        "space": _SPACE,
+        "objective": {"name": "accuracy", "direction": "maximize"},
+        "strategy": {"name": "bananas"},
+        "budget": {"max_trials": 100},
+        "seed": 7,
+    },
+    "TellAnswer": _COMPLETE | {"accepted": True, "duplicate": False, "is_best": False},
+    "TellRequest": {
+        "lease_token": _LEASE,
+        "value": 93.1,
+        "metrics": {"train_accuracy": 99.2},
+        "cost": {"seconds": 812.5},
+    },
+    "Trial": _COMPLETE,
+    "TrialChange": {"note": "looks like a bad node", "invalidate": True},
+    "TrialList": {"trials": [_COMPLETE], "next_page_token": None},
+}
+"""By the name of the schema."""
+
+FAILED_TELL: Final[JSON] = {"lease_token": _LEASE, "outcome": "failed", "error": _ERROR}
+"""The other tell that every trainer needs."""

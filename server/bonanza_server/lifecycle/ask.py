@@ -1,0 +1,266 @@
+"""Ask: which trials this worker gets, in one short transaction without any model work.
+
+In this order: its own live trials (``reuse``), pending trials (those that come back first, then the queue), the initial design while fewer than
+``n_initial`` trials were created, the newest fit's pool, and last an unseen sample, which is never taken while a fit can still come within ``wait_s``.
+The unique index on (study, cell) is the referee; on a clash the next candidate is taken.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import sqlalchemy as sa
+
+from bonanza.schemas import AskRequest
+from bonanza.schemas.trial import Shortfall
+from bonanza.spaces import Architecture, SearchSpace
+from bonanza_server.lifecycle.lease import held_by, new_attempt
+from bonanza_server.lifecycle.ledger import Ledger, Row
+from bonanza_server.lifecycle.pool import Pool, taken
+from bonanza_server.lifecycle.steer import trial_seed
+from bonanza_server.lifecycle.tell import better
+from bonanza_server.store.models import trials
+
+DRAWS = 200
+"""Samples tried for an unseen cell before the space is enumerated: in a space 95 % used up all 200 miss once in 30,000 asks."""
+ALTERNATIVES = 5
+BATCHES = (1, 2, 6, 24, DRAWS)
+"""The first sample is tried alone, for most hit; of the following as many are looked up in one query, or a study of 5,000 cells would ask far slower
+than an empty one."""
+INITIAL_DESIGN = "n_initial"
+
+
+@dataclass
+class Asking:
+    """One ask through all its tries."""
+
+    request: AskRequest
+    patient: bool = True
+    """There is time left to wait."""
+    fit_can_come: bool = False
+    """A fit is running or due."""
+    covers: int | None = None
+    """The event a model must have read to be fresh: set by the first try, so that later tells do not hold this ask for ever."""
+    every: list[Architecture] | None = None
+    """The whole space, once 200 draws have missed."""
+
+
+@dataclass
+class Served:
+    """What one try came to."""
+
+    trials: list[tuple[Row, Row]] = field(default_factory=list)
+    reason: Shortfall | None = None
+    waits_for_fit: bool = False
+    needs_enumeration: bool = False
+    pool: Pool | None = None
+    cursor: int = 0
+
+
+def serve(ledger: Ledger, space: SearchSpace, pool: Pool | None, asking: Asking) -> Served:
+    """Lease up to ``count`` trials, or say why not."""
+    study, request = ledger.study, asking.request
+    if asking.covers is None:
+        asking.covers = study["result_event"]
+    served = Served(pool=pool, cursor=pool.cursor if pool else 0)
+    if request.reuse and request.worker_id:
+        served.trials = held_by(ledger.connection, ledger.id, request.worker_id)[: request.count]
+    if len(served.trials) < request.count and study["state"] != "running":
+        served.reason = "paused" if study["state"] == "paused" else "finished"
+        return served
+    while (
+        len(served.trials) < request.count
+        and served.reason is None
+        and not served.waits_for_fit
+        and not served.needs_enumeration
+    ):
+        leased = _next(ledger, space, asking, served)
+        if leased is not None:
+            served.trials.append(leased)
+    return served
+
+
+def _next(ledger: Ledger, space: SearchSpace, asking: Asking, served: Served) -> tuple[Row, Row] | None:
+    study, budget = ledger.study, ledger.study["budget"]
+    if over(study, ledger.now):
+        served.reason = "budget_reached"
+        return None
+    if budget["max_parallel"] is not None and study["running"] >= budget["max_parallel"]:
+        served.reason = "waiting_for_results"
+        return None
+    full = budget["max_trials"] is not None and study["started"] >= budget["max_trials"]
+    if study["pending"] > 0:
+        trial = _pending(ledger, asking.request.worker_id, started_only=full)
+        if trial is not None:
+            return _lease(ledger, trial, asking.request.worker_id)
+    if full:
+        served.reason = "budget_reached"
+        return None
+    n_initial = study["strategy"].get(INITIAL_DESIGN)
+    if n_initial is None or study["next_number"] < n_initial:
+        return _sample(ledger, space, asking, served, origin="initial")
+    return _proposed(ledger, space, asking, served)
+
+
+def over(study: Row, now: float) -> bool:
+    """Whether the study has had its time, or reached its target."""
+    budget = study["budget"]
+    if budget["max_seconds"] is not None and now - study["created_at"] >= budget["max_seconds"]:
+        return True
+    target, best = budget["target"], study["best_value"]
+    return target is not None and best is not None and not better(study, target, best)
+
+
+def _pending(ledger: Ledger, worker_id: str | None, *, started_only: bool) -> Row | None:
+    """The next pending trial: those that were started before, then by priority; a trial this worker had last goes to another if it can."""
+    query = sa.select(trials).where(trials.c.study_id == ledger.id, trials.c.state == "pending")
+    if started_only:
+        query = query.where(trials.c.started)
+    mine = sa.case((trials.c.last_worker == worker_id, 1), else_=0) if worker_id else sa.literal(0)
+    query = query.order_by(trials.c.front.desc(), mine, trials.c.priority.desc(), trials.c.number).limit(1)
+    row = ledger.connection.execute(query).mappings().one_or_none()
+    return None if row is None else dict(row)
+
+
+def _lease(ledger: Ledger, trial: Row, worker_id: str | None) -> tuple[Row, Row]:
+    attempt = new_attempt(ledger, trial["number"], trial["leases"] + 1, worker_id)
+    first = not trial["started"]
+    ledger.study["started"] += first
+    ledger.move(
+        trial,
+        "running",
+        attempts=trial["attempts"] + 1,
+        leases=trial["leases"] + 1,
+        live_attempt=attempt["attempt"],
+        last_worker=worker_id,
+        front=0,
+        started=True,
+        started_at=trial["started_at"] or ledger.now,
+    )
+    ledger.record("trial.started", trial["number"], attempt=attempt["attempt"], worker_id=worker_id)
+    return trial, attempt
+
+
+def _proposed(ledger: Ledger, space: SearchSpace, asking: Asking, served: Served) -> tuple[Row, Row] | None:
+    pool = served.pool
+    fresh = pool is not None and _fresh_enough(ledger.study, pool, asking)
+    may_wait = asking.patient and asking.fit_can_come
+    if not fresh and may_wait:
+        served.waits_for_fit = True
+        return None
+    while pool is not None and served.cursor < len(pool.proposals):
+        rank = served.cursor
+        served.cursor += 1
+        proposal = pool.proposals[rank]
+        alternatives = pool.proposals[rank + 1 : rank + 1 + ALTERNATIVES]
+        model = {"fit_version": pool.version, "fit_event": pool.event, "fit_rank": rank}
+        model |= {key: proposal[key] for key in ("mean", "std", "acquisition")}
+        leased = _start(
+            ledger,
+            proposal["architecture"],
+            proposal["arch_id"],
+            asking,
+            origin="acquisition",
+            explanation=alternatives,
+            **model,
+        )
+        if leased is not None:
+            return leased
+    if may_wait:
+        served.waits_for_fit = True
+        return None
+    return _sample(ledger, space, asking, served, origin="fallback")
+
+
+def _fresh_enough(study: Row, pool: Pool, asking: Asking) -> bool:
+    freshness = asking.request.freshness
+    if freshness == "any":
+        return True
+    if freshness == "latest":
+        return pool.event >= (asking.covers or 0)
+    return bool(study["results"] - study["fit_results"] <= freshness.max_lag)
+
+
+def _sample(
+    ledger: Ledger, space: SearchSpace, asking: Asking, served: Served, *, origin: str
+) -> tuple[Row, Row] | None:
+    """An unseen cell drawn from (study seed, trial number), so that neither the worker nor the order of arrival matters."""
+    study = ledger.study
+    rng = random.Random(f"{study['seed']}/{study['next_number']}/{origin}")
+    if asking.every is None:
+        draws = _distinct(space.sample(rng) for _ in range(DRAWS))
+        for size in BATCHES:
+            batch = list(islice(draws, size))
+            known = taken(ledger.connection, ledger.id, [drawn.arch_id for drawn in batch]) if size > 1 else set()
+            for architecture in batch:
+                if architecture.arch_id not in known:
+                    leased = _start(ledger, architecture.json, architecture.arch_id, asking, origin=origin)
+                    if leased is not None:
+                        return leased
+        served.needs_enumeration = True
+        return None
+    seen = set(
+        ledger.connection.execute(
+            sa.select(trials.c.arch_id).where(
+                trials.c.study_id == ledger.id, trials.c.repeat_of.is_(None), sa.not_(trials.c.invalidated)
+            )
+        ).scalars()
+    )
+    unseen = [architecture for architecture in asking.every if architecture.arch_id not in seen]
+    if not unseen:
+        served.reason = "space_exhausted"
+        return None
+    architecture = unseen[rng.randrange(len(unseen))]
+    return _start(ledger, architecture.json, architecture.arch_id, asking, origin=origin)
+
+
+def _distinct(draws: Iterable[Architecture]) -> Iterator[Architecture]:
+    """The first draw of each cell."""
+    drawn: set[str] = set()
+    for architecture in draws:
+        if architecture.arch_id not in drawn:
+            drawn.add(architecture.arch_id)
+            yield architecture
+
+
+def _start(
+    ledger: Ledger, architecture: dict[str, Any], arch_id: str, asking: Asking, *, origin: str, **model: Any
+) -> tuple[Row, Row] | None:
+    """A new trial, running from the start, and its first attempt; None where the study has the cell."""
+    worker_id = asking.request.worker_id
+    seed = trial_seed(ledger.study, ledger.study["next_number"])
+    trial = ledger.add(
+        state="running",
+        architecture=architecture,
+        arch_id=arch_id,
+        origin=origin,
+        seed=seed,
+        started=True,
+        started_at=ledger.now,
+        attempts=1,
+        leases=1,
+        live_attempt=1,
+        last_worker=worker_id,
+        **model,
+    )
+    if trial is None:
+        return None
+    ledger.study["started"] += 1
+    attempt = new_attempt(ledger, trial["number"], 1, worker_id)
+    facts = {name: value for name, value in model.items() if name != "explanation"}
+    ledger.record(
+        "trial.started",
+        trial["number"],
+        attempt=1,
+        worker_id=worker_id,
+        architecture=architecture,
+        arch_id=arch_id,
+        origin=origin,
+        seed=seed,
+        **facts,
+    )
+    return trial, attempt

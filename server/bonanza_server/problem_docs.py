@@ -1,0 +1,120 @@
+"""The problem types in the OpenAPI document: which answers a route may give that are no success, each with an example."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from bonanza.problems import PREFIX, PROBLEM_TYPES
+
+JSON = dict[str, Any]
+
+EXAMPLES: Final[dict[str, tuple[str, JSON]]] = {
+    "malformed": ("the body cannot be read as JSON: expected `,` or `}` at line 3 column 5", {}),
+    "unauthorized": ("this server needs a key: send Authorization: Bearer <the value of BONANZA_ADMIN_KEY>", {}),
+    "forbidden": (
+        "a server without a key answers to localhost only, not to Host nas.example.org: set BONANZA_ADMIN_KEY to serve others",
+        {},
+    ),
+    "not-found": ("there is no study 'cifar': PUT /v1/studies/cifar makes one, GET /v1/studies lists them", {}),
+    "conflict": ("study 'cifar' is finished: resume it first", {"state": "finished"}),
+    "study-exists-different": (
+        "study 'cifar' exists and differs in seed: PATCH it to change budget, lease, tags or description, or take another name",
+        {
+            "errors": [{"pointer": "/seed", "message": "differs from the study that exists"}],
+            "differences": {"seed": {"exists": 7, "sent": 8}},
+        },
+    ),
+    "result-conflict": (
+        "attempt 1 at trial 12 told complete 93.1 before and now tells complete 92.4; the first is kept. To replace it, PATCH the trial with invalidate: true",
+        {"stored": {"outcome": "complete", "value": 93.1}, "sent": {"outcome": "complete", "value": 92.4}},
+    ),
+    "duplicate-observation": (
+        "observation 3 is of a cell that trial 12 holds; use on_duplicate skip or measure",
+        {"errors": [{"pointer": "/observations/3/architecture", "message": "already in the study"}], "trial": 12},
+    ),
+    "request-in-flight": (
+        "another server process is doing this very request: send it again",
+        {"retry_after_s": 1},
+    ),
+    "stale-revision": (
+        "study 'cifar' is at revision 4, you changed 3: GET it again, then PATCH with its ETag",
+        {"revision": 4},
+    ),
+    "too-large": (
+        "the body is larger than 1,000,000 bytes: send it in several requests, or start the server with a larger BONANZA_BODY_LIMIT",
+        {"limit": 1_000_000},
+    ),
+    "unsupported-media-type": ("send Content-Type: application/json, not text/plain", {}),
+    "invalid": (
+        "/valeu: there is no such field here: check its spelling in /docs",
+        {"errors": [{"pointer": "/valeu", "message": "there is no such field here: check its spelling in /docs"}]},
+    ),
+    "invalid-space": (
+        "there is no kind nasbench202: GET /v1/spaces lists the kinds",
+        {
+            "errors": [
+                {"pointer": "/space/kind", "message": "there is no kind nasbench202: GET /v1/spaces lists the kinds"}
+            ]
+        },
+    ),
+    "invalid-strategy": (
+        "'banana' is unknown; the strategies are random, bananas",
+        {
+            "errors": [
+                {"pointer": "/strategy/name", "message": "'banana' is unknown; the strategies are random, bananas"}
+            ]
+        },
+    ),
+    "invalid-architecture": (
+        "'conv_7x7' is no op of this space",
+        {"errors": [{"pointer": "/architectures/0/edges/2", "message": "'conv_7x7' is no op of this space"}]},
+    ),
+    "unknown-token": (
+        "no attempt at trial 12 has this lease_token: use the token of the ask that gave you the trial",
+        {},
+    ),
+    "idempotency-key-reused": (
+        "Idempotency-Key 'tell-12' was used for another request in the last 24 hours: use a new key for a new request",
+        {},
+    ),
+    "if-match-required": (
+        "send If-Match with the ETag of the study you read, so that nobody's change is overwritten unseen",
+        {},
+    ),
+    "internal": (
+        "the server failed on this request; its log has the cause under request id 7f9c2ba4e88f827d",
+        {},
+    ),
+    "unavailable": (
+        "the database cannot be used now (the database system is starting up); nothing was changed: try again",
+        {"retry_after_s": 2},
+    ),
+}
+"""A detail and the members of each problem type, as a person would meet them."""
+
+
+def problems(*slugs: str) -> dict[int | str, JSON]:
+    """The responses of a route that may meet these types of problem; those that any request may meet are added by ``openapi``."""
+    responses: JSON = {}
+    add_problems(responses, slugs)
+    return {int(status): response for status, response in responses.items()}
+
+
+def add_problems(responses: JSON, slugs: Iterable[str]) -> None:
+    """Document these problems; the description of a status names all types that have it."""
+    for slug in slugs:
+        kind = PROBLEM_TYPES[slug]
+        content = {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}
+        response = responses.setdefault(str(kind.status), {})
+        body = response.setdefault("content", {}).setdefault("application/problem+json", content)
+        body["examples"][slug] = {"$ref": f"#/components/examples/{slug}"}
+        response["description"] = " / ".join(PROBLEM_TYPES[known].title for known in body["examples"])
+
+
+def example(slug: str) -> JSON:
+    """A problem of that type, as the server would answer it."""
+    detail, members = EXAMPLES[slug]
+    kind = PROBLEM_TYPES[slug]
+    fixed = {"type": PREFIX + slug, "title": kind.title, "status": kind.status, "detail": detail}
+    return fixed | {"instance": "/v1/studies/cifar", "request_id": "7f9c2ba4e88f827d"} | members

@@ -1,0 +1,275 @@
+"""Questions: everything a GET answers, on read-only views of one moment."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from bonanza.schemas import Event, Explanation, Model, Study, StudyList, Trial, TrialList
+from bonanza_server.answers import model_answer, moment, study_answer, trial_answer
+from bonanza_server.engine import Engine
+from bonanza_server.errors import Refused, no_study, no_trial
+from bonanza_server.lifecycle.ledger import Row
+from bonanza_server.lifecycle.modelling import rank_correlation
+from bonanza_server.lifecycle.pool import Pools
+from bonanza_server.service import PROJECT
+from bonanza_server.store.database import Database
+from bonanza_server.store.models import attempts, events, fits, spaces, studies, trials
+
+EVENTS_A_READ = 500
+
+
+class Reading:
+    """The reading half of the API."""
+
+    def __init__(self, database: Database, engine: Engine, pools: Pools) -> None:
+        """Read from ``database``; ask ``engine`` which fits run."""
+        self._database = database
+        self._engine = engine
+        self._pools = pools
+
+    async def study(self, name: str) -> Study:
+        """One study with its space."""
+
+        def work(connection: Connection) -> Study:
+            row = find_study(connection, name)
+            space = connection.execute(sa.select(spaces.c.spec).where(spaces.c.hash == row["space_hash"])).scalar_one()
+            best = sa.select(trials.c.architecture).where(
+                trials.c.study_id == row["id"], trials.c.number == row["best_number"]
+            )
+            architecture = connection.execute(best).scalar_one_or_none()
+            return study_answer(row, space=space, best=architecture, refitting=self._engine.fitting(row["id"]))
+
+        return await self._database.read(work)
+
+    async def studies(self, *, state: str | None, tag: str | None, page_size: int, page_token: str | None) -> StudyList:
+        """A page of studies by name, without their spaces."""
+        after = read_token(page_token, str)
+
+        def work(connection: Connection) -> StudyList:
+            query = sa.select(studies).where(studies.c.project == PROJECT).order_by(studies.c.name)
+            if state is not None:
+                query = query.where(studies.c.state == state)
+            if after is not None:
+                query = query.where(studies.c.name > after)
+            # Tags are few and studies at most thousands: filtered here rather than by two dialects' JSON operators.
+            rows = [dict(row) for row in connection.execute(query).mappings() if tag is None or tag in row["tags"]]
+            page = rows[:page_size]
+            best = _architectures(
+                connection, [(row["id"], row["best_number"]) for row in page if row["best_number"] is not None]
+            )
+            return StudyList(
+                studies=[
+                    study_answer(row, space=None, best=best.get(row["id"]), refitting=self._engine.fitting(row["id"]))
+                    for row in page
+                ],
+                next_page_token=make_token(page[-1]["name"]) if len(rows) > page_size else None,
+            )
+
+        return await self._database.read(work)
+
+    async def trial(self, name: str, number: int) -> Trial:
+        """One trial with its live attempt."""
+
+        def work(connection: Connection) -> Trial:
+            study = find_study(connection, name)
+            trial = find_trial(connection, study, number)
+            return trial_answer(trial, live_attempts(connection, study["id"], [number]).get(number), study)
+
+        return await self._database.read(work)
+
+    async def trials(
+        self, name: str, *, filters: dict[str, str | None], page_size: int, page_token: str | None
+    ) -> TrialList:
+        """A page of trials by number; ``filters`` are equalities on state, arch_id and origin."""
+        after = read_token(page_token, int)
+
+        def work(connection: Connection) -> TrialList:
+            study = find_study(connection, name)
+            query = (
+                sa.select(trials).where(trials.c.study_id == study["id"]).order_by(trials.c.number).limit(page_size + 1)
+            )
+            for column, value in filters.items():
+                if value is not None:
+                    query = query.where(trials.c[column] == value)
+            if after is not None:
+                query = query.where(trials.c.number > after)
+            return self._page(connection, study, query, page_size)
+
+        return await self._database.read(work)
+
+    async def best(self, name: str, k: int) -> TrialList:
+        """The ``k`` best completed trials, best first; of equal values the earliest."""
+
+        def work(connection: Connection) -> TrialList:
+            study = find_study(connection, name)
+            order = trials.c.value.desc() if study["objectives"][0]["direction"] == "maximize" else trials.c.value.asc()
+            query = sa.select(trials).where(
+                trials.c.study_id == study["id"], trials.c.state == "complete", sa.not_(trials.c.invalidated)
+            )
+            return self._page(connection, study, query.order_by(order, trials.c.number).limit(k), k)
+
+        return await self._database.read(work)
+
+    def _page(self, connection: Connection, study: Row, query: sa.Select[Any], page_size: int) -> TrialList:
+        rows = [dict(row) for row in connection.execute(query).mappings()]
+        page = rows[:page_size]
+        live = live_attempts(
+            connection, study["id"], [row["number"] for row in page if row["live_attempt"] is not None]
+        )
+        return TrialList(
+            trials=[trial_answer(row, live.get(row["number"]), study) for row in page],
+            next_page_token=make_token(page[-1]["number"]) if len(rows) > page_size else None,
+        )
+
+    async def explain(self, name: str, number: int) -> Explanation:
+        """Why a trial was proposed."""
+
+        def work(connection: Connection) -> Explanation:
+            study = find_study(connection, name)
+            trial = find_trial(connection, study, number)
+            under_way = sa.select(trials.c.number).where(
+                trials.c.study_id == study["id"],
+                trials.c.number < number,
+                sa.or_(trials.c.finished_at.is_(None), trials.c.finished_at > trial["created_at"]),
+            )
+            return Explanation(
+                number=number,
+                origin=trial["origin"],
+                model_version=trial["fit_version"],
+                read_sequence=trial["fit_event"],
+                rank=trial["fit_rank"],
+                mean=trial["mean"],
+                std=trial["std"],
+                acquisition=trial["acquisition"],
+                pending=list(connection.execute(under_way.order_by(trials.c.number)).scalars()),
+                alternatives=trial["explanation"] or [],
+            )
+
+        return await self._database.read(work)
+
+    async def model(self, name: str) -> Model:
+        """The state and the worth of a study's model."""
+
+        def work(connection: Connection) -> Model:
+            study = find_study(connection, name)
+            fit = connection.execute(sa.select(fits).where(fits.c.id == study["fit_id"])).mappings().one_or_none()
+            pool = self._pools.get(connection, study["id"], study["fit_id"])
+            tau, pairs = rank_correlation(connection, study["id"])
+            failed = sa.select(events.c.data).where(events.c.study_id == study["id"], events.c.kind == "fit.failed")
+            error = connection.execute(failed.order_by(events.c.seq.desc()).limit(1)).scalar_one_or_none()
+            return model_answer(
+                study,
+                None if fit is None else dict(fit),
+                refitting=self._engine.fitting(study["id"]),
+                pool=pool.left if pool else 0,
+                tau=tau,
+                pairs=pairs,
+                last_error=error and error["error"],
+            )
+
+        return await self._database.read(work)
+
+    async def events(self, name: str, after: int, limit: int = EVENTS_A_READ) -> list[Event]:
+        """The events with a sequence number greater than ``after``, oldest first, at most ``limit``."""
+
+        def work(connection: Connection) -> list[Event]:
+            study = find_study(connection, name)
+            query = (
+                sa.select(events)
+                .where(events.c.study_id == study["id"], events.c.seq > after)
+                .order_by(events.c.seq)
+                .limit(limit)
+            )
+            return [
+                Event.model_validate(
+                    {"seq": row.seq, "at": moment(row.at), "kind": row.kind, "number": row.number, "data": row.data}
+                )
+                for row in connection.execute(query)
+            ]
+
+        return await self._database.read(work)
+
+
+def find_study(connection: Connection, name: str) -> Row:
+    """A study's row as it stands, not locked.
+
+    Raises:
+        Refused: there is none.
+    """
+    row = (
+        connection.execute(sa.select(studies).where(studies.c.project == PROJECT, studies.c.name == name))
+        .mappings()
+        .one_or_none()
+    )
+    if row is None:
+        raise no_study(name)
+    return dict(row)
+
+
+def find_trial(connection: Connection, study: Row, number: int) -> Row:
+    """A trial's row.
+
+    Raises:
+        Refused: there is none.
+    """
+    row = (
+        connection.execute(sa.select(trials).where(trials.c.study_id == study["id"], trials.c.number == number))
+        .mappings()
+        .one_or_none()
+    )
+    if row is None:
+        raise no_trial(study["name"], number)
+    return dict(row)
+
+
+def live_attempts(connection: Connection, study_id: int, numbers: list[int]) -> dict[int, Row]:
+    """The leased attempts of these trials, by trial."""
+    if not numbers:
+        return {}
+    query = sa.select(attempts).where(
+        attempts.c.study_id == study_id, attempts.c.number.in_(numbers), attempts.c.state == "leased"
+    )
+    return {row["number"]: dict(row) for row in connection.execute(query).mappings()}
+
+
+def _architectures(connection: Connection, keys: list[tuple[int, int]]) -> dict[int, dict[str, Any]]:
+    if not keys:
+        return {}
+    query = sa.select(trials.c.study_id, trials.c.architecture).where(
+        sa.tuple_(trials.c.study_id, trials.c.number).in_(keys)
+    )
+    return {row.study_id: row.architecture for row in connection.execute(query)}
+
+
+def make_token(last: object) -> str:
+    """An opaque page token: where the page ended."""
+    return base64.urlsafe_b64encode(json.dumps(last).encode()).decode()
+
+
+def read_token(token: str | None, kind: Callable[[Any], Any]) -> Any:
+    """Where the last page ended; None for the first page.
+
+    Raises:
+        Refused: the token is none of ours.
+    """
+    if token is None:
+        return None
+    try:
+        last = json.loads(base64.urlsafe_b64decode(token.encode()))
+        if type(last) is not kind or (kind is int and not -(2**31) <= last < 2**31):
+            raise ValueError(token)
+        if kind is str and not (
+            last.isascii() and last.isprintable()
+        ):  # no name of a study, and no text for a database
+            raise ValueError(token)
+    except (ValueError, binascii.Error, UnicodeDecodeError) as error:
+        detail = "page_token is not one this server gave: take next_page_token of the page before, or leave it out for the first page"
+        raise Refused("invalid", detail, errors=[("page_token", "not a page token of this list")]) from error
+    return last

@@ -1,0 +1,147 @@
+"""The hot path: ask, tell, heartbeat, report, release."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel
+
+from bonanza.schemas import (
+    AskAnswer,
+    AskRequest,
+    HeartbeatAnswer,
+    HeartbeatRequest,
+    ReleaseRequest,
+    ReportRequest,
+    TellAnswer,
+    TellRequest,
+    Trial,
+)
+from bonanza_server.answers import moment, trial_answer, trial_fields
+from bonanza_server.body import JsonRoute
+from bonanza_server.deps import IdempotencyKey, StudyName, TrialNumber, answer, key_of, service_of
+from bonanza_server.lifecycle import lease
+from bonanza_server.lifecycle.ledger import Ledger, Row
+from bonanza_server.lifecycle.tell import tell as record
+from bonanza_server.problem_docs import problems
+from bonanza_server.service import ClientGone
+
+router = APIRouter(prefix="/v1/studies/{study}", tags=["ask and tell"], route_class=JsonRoute)
+
+
+@router.post("/ask", operation_id="ask", response_model=AskAnswer, responses=problems("not-found"))
+async def ask(
+    study: StudyName, http: Request, request: AskRequest | None = None, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """What should I train next? Holds the request up to ``wait_s`` while something worth waiting for may come."""
+    try:
+        key = await key_of(http, idempotency_key)
+        return answer(await service_of(http).ask(study, request or AskRequest(), key, http.is_disconnected))
+    except ClientGone:
+        return Response(status_code=499)  # nobody reads it; nothing was leased
+
+
+@router.post(
+    "/trials/{number}/tell",
+    operation_id="tell",
+    response_model=TellAnswer,
+    responses=problems("not-found", "unknown-token", "result-conflict"),
+)
+async def tell(
+    study: StudyName, number: TrialNumber, request: TellRequest, http: Request, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """What came out. Kept whenever it comes; the same again is no error, other content is."""
+
+    def work(ledger: Ledger) -> TellAnswer:
+        trial, attempt = lease.held_attempt(ledger, number)
+        told = record(ledger, trial, attempt, request)
+        fields: dict[str, Any] = trial_fields(trial, None, ledger.study)
+        return TellAnswer.model_validate(fields | told._asdict())
+
+    return await _post(http, idempotency_key, study, work, (number, request.lease_token))
+
+
+@router.post(
+    "/trials/{number}/heartbeat",
+    operation_id="heartbeat",
+    response_model=HeartbeatAnswer,
+    responses=problems("not-found", "unknown-token"),
+)
+async def heartbeat(
+    study: StudyName,
+    number: TrialNumber,
+    request: HeartbeatRequest,
+    http: Request,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Still training: prolongs the lease and brings back what to do."""
+
+    def work(ledger: Ledger) -> HeartbeatAnswer:
+        trial, attempt = lease.held_attempt(ledger, number)
+        return _beat(ledger, trial, attempt, request.progress)
+
+    return await _post(http, idempotency_key, study, work, (number, request.lease_token), wakes=0)
+
+
+@router.post(
+    "/trials/{number}/report",
+    operation_id="report",
+    response_model=HeartbeatAnswer,
+    responses=problems("not-found", "unknown-token"),
+)
+async def report(
+    study: StudyName, number: TrialNumber, request: ReportRequest, http: Request, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """A stretch of the learning curve; a heartbeat too."""
+
+    def work(ledger: Ledger) -> HeartbeatAnswer:
+        trial, attempt = lease.held_attempt(ledger, number)
+        lease.report(ledger, attempt, [(point.step, point.metrics) for point in request.points])
+        return _beat(ledger, trial, attempt, None)
+
+    return await _post(http, idempotency_key, study, work, (number, request.lease_token), wakes=0)
+
+
+@router.post(
+    "/trials/{number}/release",
+    operation_id="release",
+    response_model=Trial,
+    responses=problems("not-found", "unknown-token"),
+)
+async def release(
+    study: StudyName,
+    number: TrialNumber,
+    request: ReleaseRequest,
+    http: Request,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Give a trial back unfinished; it does not count as an attempt and goes to the front."""
+
+    def work(ledger: Ledger) -> Trial:
+        trial, attempt = lease.held_attempt(ledger, number)
+        lease.release(ledger, trial, attempt, reason=request.reason, checkpoint=request.checkpoint)
+        return trial_answer(trial, None, ledger.study)
+
+    return await _post(http, idempotency_key, study, work, (number, request.lease_token))
+
+
+async def _post(
+    http: Request,
+    idempotency_key: str | None,
+    study: str,
+    work: Callable[[Ledger], BaseModel],
+    attempt: tuple[int, str],
+    *,
+    wakes: int = 1,
+) -> Response:
+    key = await key_of(http, idempotency_key)
+    return answer(await service_of(http).post(study, work, key, attempt=attempt, wakes=wakes))
+
+
+def _beat(ledger: Ledger, trial: Row, attempt: Row, progress: float | None) -> HeartbeatAnswer:
+    directive, expires_at = lease.heartbeat(ledger, trial, attempt, progress)
+    return HeartbeatAnswer.model_validate(
+        {"directive": directive, "expires_at": moment(expires_at), "heartbeat_s": ledger.study["lease"]["heartbeat_s"]}
+    )

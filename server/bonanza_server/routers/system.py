@@ -1,0 +1,37 @@
+"""The service itself: which spaces it knows, whether it lives, whether it can work."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+import bonanza
+from bonanza.schemas import Health, Readiness, SpaceKinds
+from bonanza.spaces import space_kinds
+
+router = APIRouter(tags=["system"])
+
+
+@router.get("/v1/spaces", operation_id="listSpaces")
+async def list_spaces() -> SpaceKinds:
+    """The kinds of search space a study may use, each with an example to copy."""
+    return SpaceKinds.model_validate({"spaces": space_kinds()})
+
+
+@router.get("/healthz", operation_id="health")
+async def healthz() -> Health:
+    """The process answers."""
+    return Health(status="ok", version=bonanza.__version__)
+
+
+@router.get(
+    "/readyz",
+    operation_id="ready",
+    responses={503: {"model": Readiness, "description": "Cannot work now; checks say why"}},
+)
+async def readyz(request: Request, response: Response) -> Readiness:
+    """Whether studies can be served: the database answers and its schema is the one this code needs."""
+    checks: dict[str, str] = await request.app.state.checks()
+    bad = [name for name, said in checks.items() if said != "ok"]
+    if bad:
+        response.status_code = 503
+    return Readiness(status="unavailable" if bad else "ready", checks=checks)

@@ -1,0 +1,223 @@
+"""Trials: look at them, queue, import, cancel, retry, repeat, annotate, and read the events."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import StreamingResponse
+
+from bonanza.schemas import (
+    Explanation,
+    ObservationsAnswer,
+    ObservationsRequest,
+    QueueAnswer,
+    Queued,
+    QueueRequest,
+    Reason,
+    RepeatRequest,
+    Trial,
+    TrialChange,
+    TrialList,
+)
+from bonanza.schemas.trial import Origin, TrialState
+from bonanza.spaces import Architecture
+from bonanza_server.answers import trial_answer, trial_fields
+from bonanza_server.body import JsonRoute
+from bonanza_server.deps import (
+    KeyDep,
+    PageSize,
+    PageToken,
+    ReadingDep,
+    ServiceDep,
+    StudyName,
+    TrialNumber,
+    answer,
+)
+from bonanza_server.lifecycle import steer
+from bonanza_server.lifecycle.ledger import Ledger
+from bonanza_server.problem_docs import problems
+from bonanza_server.reading import EVENTS_A_READ, Reading
+from bonanza_server.service import Service
+from bonanza_server.spaces import parse
+
+router = APIRouter(prefix="/v1/studies/{study}", tags=["trials"], route_class=JsonRoute)
+
+
+@router.get("/trials", operation_id="listTrials", responses=problems("not-found"))
+async def list_trials(
+    study: StudyName,
+    reading: ReadingDep,
+    state: TrialState | None = None,
+    origin: Origin | None = None,
+    arch_id: Annotated[str | None, Query(pattern=r"^[\x21-\x7e]{1,64}$")] = None,
+    page_size: PageSize = 100,
+    page_token: PageToken = None,
+) -> TrialList:
+    """Trials by number."""
+    filters = {"state": state, "origin": origin, "arch_id": arch_id}
+    return await reading.trials(study, filters=filters, page_size=page_size, page_token=page_token)
+
+
+@router.get("/trials/{number}", operation_id="getTrial", responses=problems("not-found"))
+async def get_trial(study: StudyName, number: TrialNumber, reading: ReadingDep) -> Trial:
+    """One trial."""
+    return await reading.trial(study, number)
+
+
+@router.patch(
+    "/trials/{number}", operation_id="patchTrial", response_model=Trial, responses=problems("not-found", "conflict")
+)
+async def patch_trial(study: StudyName, number: TrialNumber, request: TrialChange, service: ServiceDep) -> Response:
+    """Annotate a trial, or invalidate its result."""
+
+    def work(ledger: Ledger) -> Trial:
+        trial = ledger.trial(number)
+        steer.change(ledger, trial, request)
+        return trial_answer(trial, None, ledger.study)
+
+    return answer(await service.post(study, work, None))
+
+
+@router.get("/trials/{number}/explain", operation_id="explainTrial", responses=problems("not-found"))
+async def explain(study: StudyName, number: TrialNumber, reading: ReadingDep) -> Explanation:
+    """Why this cell: the fit, the prediction, its rank, and what was not taken."""
+    return await reading.explain(study, number)
+
+
+@router.post(
+    "/trials/{number}/cancel",
+    operation_id="cancelTrial",
+    response_model=Trial,
+    responses=problems("not-found", "conflict"),
+)
+async def cancel(
+    study: StudyName, number: TrialNumber, service: ServiceDep, key: KeyDep, request: Reason | None = None
+) -> Response:
+    """Stop a trial; its worker learns so at the next heartbeat. A result that comes all the same is kept."""
+
+    def work(ledger: Ledger) -> Trial:
+        trial = ledger.trial(number)
+        steer.cancel(ledger, trial, request.reason if request else None)
+        return trial_answer(trial, None, ledger.study)
+
+    return answer(await service.post(study, work, key))
+
+
+@router.post(
+    "/trials/{number}/retry",
+    operation_id="retryTrial",
+    response_model=Trial,
+    responses=problems("not-found", "conflict"),
+)
+async def retry(study: StudyName, number: TrialNumber, service: ServiceDep, key: KeyDep) -> Response:
+    """Bring a failed, infeasible or cancelled trial back under its number."""
+
+    def work(ledger: Ledger) -> Trial:
+        trial = ledger.trial(number)
+        steer.retry(ledger, trial)
+        return trial_answer(trial, None, ledger.study)
+
+    return answer(await service.post(study, work, key))
+
+
+@router.post(
+    "/trials/{number}/repeat",
+    operation_id="repeatTrial",
+    status_code=201,
+    response_model=TrialList,
+    responses=problems("not-found"),
+)
+async def repeat(
+    study: StudyName, number: TrialNumber, service: ServiceDep, key: KeyDep, request: RepeatRequest | None = None
+) -> Response:
+    """Measure the same cell again, each time with another seed."""
+    count = (request or RepeatRequest()).count
+
+    def work(ledger: Ledger) -> TrialList:
+        made = steer.repeat(ledger, ledger.trial(number), count)
+        return TrialList(trials=[trial_answer(trial, None, ledger.study) for trial in made])
+
+    return answer(await service.post(study, work, key, status=201, wakes=count))
+
+
+@router.post(
+    "/queue",
+    operation_id="queueArchitectures",
+    status_code=201,
+    response_model=QueueAnswer,
+    responses=problems("not-found", "invalid-architecture"),
+)
+async def queue(study: StudyName, request: QueueRequest, service: ServiceDep, key: KeyDep) -> Response:
+    """Measure these cells next; a cell the study has already comes back as it is."""
+
+    def work(ledger: Ledger) -> QueueAnswer:
+        cells = _cells(service, ledger, request.architectures, "/architectures/{}")
+        queued = steer.queue(ledger, cells, priority=request.priority, tags=request.tags)
+        return QueueAnswer(
+            trials=[
+                Queued.model_validate(trial_fields(trial, None, ledger.study) | {"created": created})
+                for trial, created in queued
+            ]
+        )
+
+    return answer(await service.post(study, work, key, status=201, wakes=len(request.architectures)))
+
+
+@router.post(
+    "/observations",
+    operation_id="importObservations",
+    response_model=ObservationsAnswer,
+    responses=problems("not-found", "invalid-architecture", "duplicate-observation"),
+)
+async def observations(study: StudyName, request: ObservationsRequest, service: ServiceDep, key: KeyDep) -> Response:
+    """Tell without ask: results measured elsewhere, all or none of them."""
+
+    def work(ledger: Ledger) -> ObservationsAnswer:
+        cells = _cells(
+            service, ledger, [given.architecture for given in request.observations], "/observations/{}/architecture"
+        )
+        added, measured, skipped = steer.observe(ledger, cells, request)
+        return ObservationsAnswer(added=added, measured=measured, skipped=skipped)
+
+    return answer(await service.post(study, work, key))
+
+
+@router.get("/best", operation_id="bestTrials", responses=problems("not-found"))
+async def best(study: StudyName, reading: ReadingDep, k: Annotated[int, Query(ge=1, le=1000)] = 1) -> TrialList:
+    """The k best completed trials, best first."""
+    return await reading.best(study, k)
+
+
+@router.get(
+    "/events",
+    operation_id="listEvents",
+    response_class=StreamingResponse,
+    responses=problems("not-found")
+    | {
+        200: {
+            "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
+            "description": "One event a line, oldest first",
+        }
+    },
+)
+async def events(
+    study: StudyName, reading: ReadingDep, after: Annotated[int, Query(ge=0, le=2**53 - 1)] = 0
+) -> StreamingResponse:
+    """Every change of state after sequence number ``after``, as ndjson, up to now."""
+    first = await reading.events(study, after)
+    return StreamingResponse(_lines(reading, study, first), media_type="application/x-ndjson")
+
+
+async def _lines(reading: Reading, study: str, page: Sequence[Any]) -> AsyncIterator[str]:
+    while page:
+        yield "".join(event.model_dump_json() + "\n" for event in page)
+        if len(page) < EVENTS_A_READ:
+            return
+        page = await reading.events(study, page[-1].seq)
+
+
+def _cells(service: Service, ledger: Ledger, values: Sequence[object], pointer: str) -> list[Architecture]:
+    space = service.spaces.get(ledger.connection, ledger.study["space_hash"])
+    return [parse(space, value, pointer.format(index)) for index, value in enumerate(values)]

@@ -1,0 +1,114 @@
+"""One refit: a pure function from plain values to plain values, run wherever an executor likes.
+
+The generator comes from (study seed, number of results), the architectures from JSON, the thread count is one: the same snapshot gives
+the same fit, today, tomorrow, and after a restart (on the same versions and processor, which the diagnostics record).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from bonanza.spaces import space_from_spec
+from bonanza_server.search.batch import GREEDY
+from bonanza_server.search.history import History, Observation
+from bonanza_server.search.spec import strategy_spec
+from bonanza_server.search.strategy import strategy_from_spec
+
+POOL = GREEDY + 256
+"""Proposals of a fit: a batch as large as an ask can take, and what later asks take before the next fit is there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """What a fit reads of a study; JSON types throughout.
+
+    ``observations`` are (trial number, architecture, values), one a cell, in the order of their numbers, ``pending`` architectures
+    likewise; ``excluded`` are the ids of further cells never to be proposed (the observed and pending ones are added). ``seq`` is the
+    number of results the study had when it was read, not its newest event: fits have events too, and when they end must not matter.
+    """
+
+    space: dict[str, Any]
+    strategy: dict[str, Any]
+    seed: int
+    seq: int
+    maximize: bool
+    observations: list[tuple[int, dict[str, Any], list[float]]]
+    pending: list[dict[str, Any]] = field(default_factory=list)
+    excluded: list[str] = field(default_factory=list)
+    pool_size: int = POOL
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """What a fit leaves; JSON types throughout, every number finite.
+
+    ``proposals`` are {architecture, arch_id, mean, std, acquisition}, the one to measure first first; ``mean`` and ``std``, in the
+    objective's unit, are null where nothing is known to predict from. ``seconds`` is the wall time of the whole call.
+    """
+
+    seq: int
+    strategy: dict[str, Any]
+    proposals: list[dict[str, Any]]
+    diagnostics: dict[str, Any]
+    seconds: float
+
+
+def fit(snapshot: Snapshot) -> Fit:
+    """Fit the snapshot's strategy to its history and rank the next proposals. Sets torch to one thread in this process.
+
+    Raises:
+        InvalidSpace, InvalidArchitecture, InvalidStrategy: The snapshot is not one that the service would have stored.
+    """
+    started = time.perf_counter()
+    torch.set_num_threads(1)
+    rng = np.random.default_rng([snapshot.seed, snapshot.seq])
+    history = _history(snapshot)
+    model = strategy_from_spec(snapshot.strategy).fit(history, rng)
+    proposals = model.propose(snapshot.pool_size, rng)
+    return Fit(
+        seq=snapshot.seq,
+        strategy=strategy_spec(snapshot.strategy),
+        proposals=[
+            {
+                "architecture": proposal.architecture.json,
+                "arch_id": proposal.architecture.arch_id,
+                "mean": _finite(proposal.mean),
+                "std": _finite(proposal.std),
+                "acquisition": _finite(proposal.acquisition),
+            }
+            for proposal in proposals
+        ],
+        diagnostics={**model.diagnostics, "pending": len(history.pending), **_circumstances()},
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _history(snapshot: Snapshot) -> History:
+    space = space_from_spec(snapshot.space)
+    observations = tuple(
+        Observation(space.validate(architecture), tuple(values), number)
+        for number, architecture, values in snapshot.observations
+    )
+    pending = tuple(space.validate(architecture) for architecture in snapshot.pending)
+    known = {cell.arch_id for cell in (*(observed.architecture for observed in observations), *pending)}
+    return History(space, snapshot.maximize, observations, pending, frozenset(known.union(snapshot.excluded)))
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _circumstances() -> dict[str, Any]:
+    """What a replay must have alike to give the same bits."""
+    return {
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "threads": torch.get_num_threads(),
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+    }

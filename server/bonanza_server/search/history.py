@@ -1,0 +1,61 @@
+"""What a strategy reads and what it answers: plain values, no state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from bonanza.spaces import Architecture, SearchSpace
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A measured cell. ``values`` are all its measurements in the objective's unit; ``number`` is its (first) trial."""
+
+    architecture: Architecture
+    values: tuple[float, ...]
+    number: int
+
+    def __post_init__(self) -> None:
+        if not self.values:
+            raise ValueError(f"trial {self.number} has no value: a cell without one is pending, not observed")
+
+    @cached_property
+    def value(self) -> float:
+        """The mean of the measurements; means of parts, so that huge values do not overflow."""
+        return sum(value / len(self.values) for value in self.values)
+
+
+@dataclass(frozen=True)
+class History:
+    """Everything a strategy may know of a study.
+
+    ``observations`` and ``pending`` are in the order of their trial numbers. ``seen`` holds the canonical ids that must never be
+    proposed: observed, pending, failed, infeasible, cancelled. It is only ever asked for membership, so its order cannot matter.
+    """
+
+    space: SearchSpace
+    maximize: bool
+    observations: tuple[Observation, ...]
+    pending: tuple[Architecture, ...]
+    seen: frozenset[str]
+
+    @cached_property
+    def best_first(self) -> tuple[Observation, ...]:
+        """The observations from best to worst, ties by trial number."""
+        sign = -1.0 if self.maximize else 1.0
+        return tuple(sorted(self.observations, key=lambda observed: (sign * observed.value, observed.number)))
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A cell to be measured next.
+
+    ``mean`` and ``std`` are the prediction in the objective's own unit (nan where nothing is known to predict from); ``acquisition``
+    is the score the cell was chosen by, larger is better, in the strategy's own scale.
+    """
+
+    architecture: Architecture
+    mean: float
+    std: float
+    acquisition: float

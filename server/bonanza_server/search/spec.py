@@ -1,0 +1,185 @@
+"""Strategy specs: which strategies there are, what may be set, and what holds where nothing is set.
+
+Plain Python on purpose. The API process validates, completes and stores a spec with this module alone; numpy and torch are loaded
+only where a strategy runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import Field, asdict, dataclass, field, fields
+from typing import Any, Protocol, cast
+
+
+class InvalidStrategy(ValueError):
+    """A strategy spec that cannot be run. ``pointer`` is the JSON pointer of the offending member, ``message`` says what is accepted."""
+
+    def __init__(self, pointer: str, message: str) -> None:
+        super().__init__(f"{pointer or 'strategy'}: {message}")
+        self.pointer = pointer
+        self.message = message
+
+    def __reduce__(self) -> tuple[type[InvalidStrategy], tuple[str, str]]:
+        return type(self), (self.pointer, self.message)
+
+
+class Rule(Protocol):
+    """What one option accepts."""
+
+    def __call__(self, value: object) -> str | None:
+        """Return what is accepted if ``value`` is not, else None."""
+
+
+def whole(low: int, high: int) -> Rule:
+    """A rule: an integer from ``low`` to ``high``, both included."""
+
+    def check(value: object) -> str | None:
+        inside = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+        return None if inside else f"must be an integer from {low} to {high}"
+
+    return check
+
+
+def number(low: float, high: float) -> Rule:
+    """A rule: a finite number from ``low`` to ``high``, both included."""
+
+    def check(value: object) -> str | None:
+        inside = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+        return None if inside else f"must be a number from {low:g} to {high:g}"
+
+    return check
+
+
+def one_of(*choices: str) -> Rule:
+    """A rule: one of the strings ``choices``."""
+
+    def check(value: object) -> str | None:
+        return None if isinstance(value, str) and value in choices else f"must be one of {', '.join(choices)}"
+
+    return check
+
+
+def flag(value: object) -> str | None:
+    """A rule: true or false."""
+    return None if isinstance(value, bool) else "must be true or false"
+
+
+def optional(rule: Rule) -> Rule:
+    """A rule: null, or what ``rule`` accepts."""
+
+    def check(value: object) -> str | None:
+        refusal = None if value is None else rule(value)
+        return f"{refusal}, or null" if refusal else None
+
+    return check
+
+
+def option(default: Any, rule: Rule) -> Any:
+    """A dataclass field that is an option: its default and its rule."""
+    return field(default=default, metadata={"rule": rule})
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomOptions:
+    """Random search has nothing to set."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BananasOptions:
+    """What may be set of ``bananas``. The defaults are the paper's (White et al. 2021, arXiv 1910.11858) except where said.
+
+    Attributes:
+        n_initial: Random trials before the model is asked.
+        encoding: ``path``, or ``positions`` (one column a position and choice; used on its own where a space's graphs are chains).
+        prune_zero_paths: Leave out paths through the space's zero op. The original counts ``none`` as an ordinary op: false.
+        truncate: Only paths of at most this many ops have a column; null: as many as fit (see ``encodings``).
+        ensemble: Meta networks.
+        layers: Hidden layers of each.
+        width: Units of each hidden layer.
+        epochs: Passes over the observations; fewer where there are so many that ``meta_network.MAX_STEPS`` would be exceeded.
+        batch_size: Observations a step.
+        learning_rate: Adam's.
+        loss: ``mape`` with an automatic lower bound, which weighs the best cells most (the paper's), or ``mae`` (its released code's).
+        acquisition: ``its`` (independent Thompson sampling), ``ei``, ``pi``, ``ucb``, ``ts``.
+        beta: Standard deviations that ``ucb`` adds to the mean.
+        candidates: Cells the acquisition optimiser scores, at least; more where more proposals are asked for.
+        parents: Best cells that are mutated first.
+        mutation_rate: Handed to the space's ``mutate``.
+    """
+
+    n_initial: int = option(10, whole(1, 10_000))
+    encoding: str = option("path", one_of("path", "positions"))
+    prune_zero_paths: bool = option(True, flag)
+    truncate: int | None = option(None, optional(whole(1, 64)))
+    ensemble: int = option(5, whole(2, 32))
+    layers: int = option(10, whole(1, 32))
+    width: int = option(20, whole(1, 256))
+    epochs: int = option(150, whole(1, 10_000))
+    batch_size: int = option(32, whole(1, 4096))
+    learning_rate: float = option(0.01, number(1e-6, 1.0))
+    loss: str = option("mape", one_of("mae", "mape"))
+    acquisition: str = option("its", one_of("its", "ei", "pi", "ucb", "ts"))
+    beta: float = option(0.5, number(0.0, 100.0))
+    candidates: int = option(100, whole(1, 10_000))
+    parents: int = option(5, whole(1, 1000))
+    mutation_rate: float = option(1.0, number(0.01, 100.0))
+
+
+Options = RandomOptions | BananasOptions
+
+OPTIONS: Mapping[str, type[Options]] = {"random": RandomOptions, "bananas": BananasOptions}
+"""The strategies by name."""
+
+
+def strategy_names() -> tuple[str, ...]:
+    """The names a spec may have, in the order they are listed to users."""
+    return tuple(OPTIONS)
+
+
+def strategy_options(spec: object) -> Options:
+    """The options of a spec, defaults filled in.
+
+    Raises:
+        InvalidStrategy: An unknown name or option, or a value out of range.
+    """
+    if not isinstance(spec, Mapping):
+        raise InvalidStrategy("", 'must be an object such as {"name": "bananas"}')
+    name = spec.get("name")
+    if not isinstance(name, str) or name not in OPTIONS:
+        given = "is missing" if "name" not in spec else f"{name!r} is unknown"
+        raise InvalidStrategy("/name", f"{given}; the strategies are {', '.join(OPTIONS)}")
+    kind = OPTIONS[name]
+    known: dict[str, Field[Any]] = {item.name: item for item in fields(kind)}
+    values: dict[str, Any] = {}
+    for key, value in spec.items():
+        if key == "name":
+            continue
+        pointer = "/" + str(key).replace("~", "~0").replace("/", "~1")
+        if key not in known:
+            may = ", ".join(known) or "nothing"
+            raise InvalidStrategy(pointer, f"{name} has no such option; it may set {may}")
+        refusal = known[key].metadata["rule"](value)
+        if refusal:
+            raise InvalidStrategy(pointer, refusal)
+        # 1 and 1.0 are the same learning rate; stored alike, they are the same study
+        values[key] = float(value) if isinstance(known[key].default, float) else value
+    return kind(**values)
+
+
+def strategy_spec(spec: object) -> dict[str, Any]:
+    """``spec`` with every default written out: what is stored, compared and answered; itself a valid spec, and unchanged by this function.
+
+    Raises:
+        InvalidStrategy: As :func:`strategy_options`.
+    """
+    options = strategy_options(spec)
+    return {"name": cast("Mapping[str, Any]", spec)["name"], **asdict(options)}
+
+
+def n_initial(spec: object) -> int | None:
+    """Trials of the initial design before a study of this spec asks its model; None where the strategy needs no model.
+
+    Raises:
+        InvalidStrategy: As :func:`strategy_options`.
+    """
+    return getattr(strategy_options(spec), "n_initial", None)

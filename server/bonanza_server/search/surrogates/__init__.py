@@ -1,0 +1,1 @@
+"""Models that predict an objective from an encoded architecture."""

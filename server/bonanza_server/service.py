@@ -1,0 +1,281 @@
+"""The service: owns every transaction, answers after the commit, then tells the engine and whoever waits.
+
+A change of one study is ``_change``: lock the study, let the lifecycle work, store the idempotency key with the effect, commit. Answers of POSTs are
+made inside the transaction, so that a replayed key gets the very same bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import NamedTuple, TypeVar
+
+from pydantic import BaseModel
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError
+
+from bonanza.schemas import AskAnswer, AskRequest, Study, StudyChange, StudySpec
+from bonanza.spaces import InvalidSpace, space_from_spec
+from bonanza_server.answers import model_status, study_answer, trial_answer
+from bonanza_server.engine import Engine
+from bonanza_server.errors import Refused
+from bonanza_server.lifecycle import studies
+from bonanza_server.lifecycle.ask import Asking, Served, serve
+from bonanza_server.lifecycle.ledger import Ledger, Row, open_ledger
+from bonanza_server.lifecycle.pool import Pools
+from bonanza_server.search.spec import InvalidStrategy, strategy_spec
+from bonanza_server.spaces import Spaces
+from bonanza_server.store.database import Database
+from bonanza_server.store.idempotency import Key, recall, remember
+from bonanza_server.waiting import WaitingRoom
+
+T = TypeVar("T")
+
+PROJECT = "default"
+
+
+class Reply(NamedTuple):
+    """The bytes of an answer, and whether an idempotency key brought them back."""
+
+    status: int
+    body: str
+    replayed: bool = False
+
+
+class ClientGone(Exception):
+    """Whoever asked has hung up; nothing was leased to it."""
+
+
+class Service:
+    """What the API does, for any transport."""
+
+    def __init__(
+        self,
+        database: Database,
+        engine: Engine,
+        spaces: Spaces,
+        pools: Pools,
+        waiting: WaitingRoom,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Work on ``database``; ``clock`` gives the seconds since the epoch that everything is dated by."""
+        self.database = database
+        self.engine = engine
+        self.spaces = spaces
+        self.waiting = waiting
+        self.clock = clock
+        self._pools = pools
+        self._in_flight: dict[str, tuple[str, asyncio.Task[Reply]]] = {}
+
+    async def put_study(self, name: str, spec: StudySpec) -> tuple[Study, bool]:
+        """Create a study, or get the one that an equal body created; True if created.
+
+        Raises:
+            Refused: the space or strategy is not valid, or another study has the name.
+        """
+        try:
+            space = (await asyncio.to_thread(space_from_spec, spec.space)).spec()
+        except InvalidSpace as error:
+            raise Refused("invalid-space", error.message, errors=[("/space" + error.pointer, error.message)]) from error
+        try:
+            strategy = strategy_spec(spec.strategy)
+        except InvalidStrategy as error:
+            raise Refused(
+                "invalid-strategy", error.message, errors=[("/strategy" + error.pointer, error.message)]
+            ) from error
+
+        def work(connection: Connection) -> tuple[Row, bool]:
+            return studies.create_or_get(
+                connection, PROJECT, name, spec, space=space, strategy=strategy, now=self.clock()
+            )
+
+        row, created = await self.database.write(work)
+        answer = study_answer(row, space=space, best=None, refitting=self.engine.fitting(row["id"]))
+        return answer, created
+
+    async def patch_study(self, name: str, request: StudyChange, revision: int) -> None:
+        """Change a study that is still at ``revision``."""
+        await self.change(name, lambda ledger: studies.change(ledger, request, revision))
+        self.waiting.wake(name)
+
+    async def set_state(self, name: str, state: str, reason: str | None, key: Key | None) -> Reply:
+        """Pause, resume or finish a study."""
+
+        def work(ledger: Ledger) -> Study:
+            studies.set_state(ledger, state, reason)
+            return study_answer(ledger.study, space=None, best=None, refitting=False)
+
+        reply = await self.post(name, work, key)
+        self.waiting.wake(name)
+        return reply
+
+    async def delete_study(self, name: str) -> None:
+        """Delete a study with everything it holds."""
+        row = await self.database.write(lambda connection: studies.delete(connection, PROJECT, name))
+        self.engine.forget(row["id"])
+        self.waiting.wake(name)
+
+    async def change(self, name: str, work: Callable[[Ledger], None]) -> None:
+        """Run ``work`` on the locked study in one transaction."""
+
+        def transaction(connection: Connection) -> Row:
+            with open_ledger(connection, PROJECT, name, self.clock()) as ledger:
+                work(ledger)
+            return ledger.study
+
+        self.engine.notify(await self.database.write(transaction, study=name))
+
+    async def post(
+        self,
+        name: str,
+        work: Callable[[Ledger], BaseModel],
+        key: Key | None,
+        *,
+        attempt: tuple[int, str] | None = None,
+        status: int = 200,
+        wakes: int = 1,
+    ) -> Reply:
+        """``change`` with an answer, stored under ``key``; unless it ``wakes`` none, the asks that wait look again, one after another.
+
+        ``attempt``: the trial's number and the lease token that the request is about, to be locked with the study.
+        """
+
+        def transaction(connection: Connection) -> tuple[Reply, Row | None]:
+            replayed = self._recall(connection, key)
+            if replayed is not None:
+                return replayed, None
+            with open_ledger(connection, PROJECT, name, self.clock(), attempt=attempt) as ledger:
+                body = work(ledger).model_dump_json()
+            if key is not None:
+                remember(connection, PROJECT, key, status=status, body=body, now=ledger.now)
+            return Reply(status, body), ledger.study
+
+        async def run() -> Reply:
+            reply, study = await self._write(name, transaction)
+            if study is not None:
+                self.engine.notify(study)
+                if wakes:
+                    self.waiting.wake(name)
+            return reply
+
+        return await self._once(key, run)
+
+    async def ask(self, name: str, request: AskRequest, key: Key | None, gone: Callable[[], Awaitable[bool]]) -> Reply:
+        """Lease trials to the asker, waiting up to ``wait_s`` for what is worth waiting for.
+
+        Raises:
+            ClientGone: ``gone()`` said so before anything was leased.
+            Refused: there is no such study, or the key was used for another request.
+        """
+        return await self._once(key, partial(self._ask, name, request, key, gone))
+
+    async def _ask(self, name: str, request: AskRequest, key: Key | None, gone: Callable[[], Awaitable[bool]]) -> Reply:
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + request.wait_s
+        asking = Asking(request)
+        with self.waiting.line(name) as ticket:
+            while True:
+                asking.patient = clock() < deadline and not self.waiting.closed
+                reply, served, study = await self._write(
+                    name, partial(self._try_ask, name=name, asking=asking, key=key)
+                )
+                if served is None:
+                    return reply
+                if served.pool is not None and served.trials:
+                    served.pool.cursor = max(served.pool.cursor, served.cursor)
+                self.engine.notify(study)
+                if served.needs_enumeration and not served.trials:
+                    asking.every = await self.spaces.enumerate(study["space_hash"])
+                    continue
+                worth_waiting = served.waits_for_fit or served.reason == "waiting_for_results"
+                if served.trials or not worth_waiting or not asking.patient:
+                    return reply
+                if not await ticket.wait(deadline - clock(), gone):
+                    raise ClientGone
+
+    def _try_ask(
+        self, connection: Connection, *, name: str, asking: Asking, key: Key | None
+    ) -> tuple[Reply, Served | None, Row]:
+        replayed = self._recall(connection, key)
+        if replayed is not None:
+            return replayed, None, {}
+        with open_ledger(connection, PROJECT, name, self.clock()) as ledger:
+            study = ledger.study
+            space = self.spaces.get(connection, study["space_hash"])
+            pool = self._pools.get(connection, ledger.id, study["fit_id"])
+            asking.fit_can_come = self.engine.can_come(study)
+            served = serve(ledger, space, pool, asking)
+        refitting = self.engine.fitting(ledger.id)
+        short = len(served.trials) < asking.request.count
+        reason = (served.reason or "waiting_for_results") if short else None
+        answer = AskAnswer(
+            trials=[trial_answer(trial, attempt, study, token=True) for trial, attempt in served.trials],
+            reason=reason,
+            retry_after_s=retry_after(study, reason),
+            model=model_status(study, refitting=refitting),
+        )
+        body = answer.model_dump_json()
+        if key is not None and served.trials:
+            remember(connection, PROJECT, key, status=200, body=body, now=ledger.now)
+        return Reply(200, body), served, study
+
+    def _recall(self, connection: Connection, key: Key | None) -> Reply | None:
+        stored = None if key is None else recall(connection, PROJECT, key)
+        if stored is None or key is None:
+            return None
+        if stored.fingerprint != key.fingerprint:
+            raise Refused(
+                "idempotency-key-reused",
+                f"Idempotency-Key {key.key!r} was used for another request in the last 24 hours: use a new key for a new request",
+            )
+        return Reply(stored.status, stored.body, replayed=True)
+
+    async def _write(self, name: str, transaction: Callable[[Connection], T]) -> T:
+        try:
+            return await self.database.write(transaction, study=name)
+        except IntegrityError as error:
+            if "idempotency" not in str(error.orig):
+                raise
+            # Two processes did the same request at once; the key's row of the other is there now.
+            raise Refused(
+                "request-in-flight", "another server process is doing this very request: send it again", retry_after_s=1
+            ) from error
+
+    async def _once(self, key: Key | None, run: Callable[[], Awaitable[Reply]]) -> Reply:
+        """Run a request, or join the one with the same key that is under way."""
+        if key is None:
+            return await run()
+        while key.key in self._in_flight:
+            fingerprint, task = self._in_flight[key.key]
+            if fingerprint != key.fingerprint:
+                raise Refused(
+                    "idempotency-key-reused",
+                    f"Idempotency-Key {key.key!r} is in use for another request: use a new key for a new request",
+                )
+            try:
+                return (await asyncio.shield(task))._replace(replayed=True)
+            except ClientGone:
+                continue  # the first client hung up and nothing was done: this one does it
+        task = asyncio.ensure_future(run())
+        self._in_flight[key.key] = (key.fingerprint, task)
+
+        def done(finished: asyncio.Task[Reply]) -> None:
+            self._in_flight.pop(key.key, None)
+            if not finished.cancelled():
+                finished.exception()  # whoever wanted to hear it may have been cut off
+
+        task.add_done_callback(done)
+        return await asyncio.shield(task)
+
+
+def retry_after(study: Row, reason: str | None) -> float | None:
+    """When to ask again; None where asking again is of no use: nothing more will come unless a person changes the study."""
+    if reason is None or reason == "finished":
+        return None
+    if reason in {"budget_reached", "space_exhausted"}:
+        # Trials under way may come back, should their workers be lost: somebody has to be there for them.
+        return float(study["lease"]["heartbeat_s"]) if study["running"] + study["pending"] else None
+    return 5.0 if reason == "paused" else 1.0

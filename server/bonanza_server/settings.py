@@ -1,0 +1,67 @@
+"""How a server is set up: environment variables with the prefix ``BONANZA_``, or arguments of the command line."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MAKE_A_KEY = "export BONANZA_ADMIN_KEY=$(python3 -c 'import secrets; print(secrets.token_urlsafe(32))')"
+
+SHORTEST_KEY = 16
+
+
+def _long_enough(key: SecretStr | None) -> SecretStr | None:
+    if key is not None and len(key.get_secret_value()) < SHORTEST_KEY:
+        raise ValueError(f"a key of fewer than {SHORTEST_KEY} characters can be guessed; make one with {MAKE_A_KEY}")
+    return key
+
+
+class Settings(BaseSettings):
+    """One value, passed to ``create_app``; nothing reads the environment later."""
+
+    model_config = SettingsConfigDict(env_prefix="BONANZA_", frozen=True)
+
+    database_url: str = "sqlite:///bonanza.db"
+    host: str = "127.0.0.1"
+    port: int = Field(default=8423, ge=0, le=65535)
+    admin_key: Annotated[SecretStr | None, AfterValidator(_long_enough)] = Field(
+        default=None, description="Bearer key for everything; needed beyond loopback"
+    )
+    synchronous: Literal["FULL", "NORMAL"] = Field(
+        default="FULL", description="SQLite: NORMAL is quicker, but a power cut may lose the last acknowledged results"
+    )
+    auto_upgrade: bool = Field(default=True, description="bring the schema to the newest revision on start")
+    body_limit: int = Field(
+        default=1_000_000, ge=1_000, description="bytes; a study's and an observations body may have large_body_limit"
+    )
+    large_body_limit: int = Field(default=16_000_000, ge=1_000)
+    fit_slots: int = Field(default=1, ge=0, le=64, description="processes that fit models; 0: this server fits nothing")
+    fit_timeout_s: float = Field(default=300, gt=0)
+    fit_memory_mb: int = Field(default=4096, ge=512)
+    upkeep_s: float = Field(default=1, gt=0, description="how often leases are checked")
+    sql_threads: int = Field(default=8, ge=1, le=100, description="PostgreSQL transactions at a time")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is reachable from this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def refusal_to_listen(settings: Settings) -> str | None:
+    """Why this server must not start listening, with the command that mends it; None when it may."""
+    if settings.admin_key is not None or is_loopback(settings.host):
+        return None
+    return (
+        f"will not listen on {settings.host} without a key: anybody who reaches {socket.gethostname()} could change your studies. Make one:\n"
+        f"  {MAKE_A_KEY}\n"
+        "and give the same to your workers as BONANZA_KEY. Or listen on 127.0.0.1."
+    )

@@ -1,0 +1,140 @@
+"""What a server does by the clock: ends overdue leases, signs that it lives, starts late fits, has waiting asks look again, forgets old keys.
+
+On its start, and when the database is back after it was not, it gives every live lease the length of the outage back: the workers could not
+be heard, so their silence says nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from bonanza_server.engine import Engine
+from bonanza_server.errors import Refused
+from bonanza_server.lifecycle.claim import drop_dead
+from bonanza_server.lifecycle.lease import expire, extend_all, overdue
+from bonanza_server.lifecycle.ledger import open_ledger
+from bonanza_server.store.database import Database
+from bonanza_server.store.idempotency import purge
+from bonanza_server.store.models import servers
+from bonanza_server.waiting import WaitingRoom
+
+log = logging.getLogger(__name__)
+
+SIGN_OF_LIFE_S = 2.0
+PURGE_S = 3600.0
+NUDGE_S = 2.0
+"""A line of asks is woken at least this often: what they wait for may have come of another process, or of time."""
+
+
+class Upkeep:
+    """The clockwork of one server process."""
+
+    def __init__(
+        self, database: Database, engine: Engine, waiting: WaitingRoom, *, clock: Callable[[], float], interval_s: float
+    ) -> None:
+        """Look at the leases every ``interval_s`` seconds."""
+        self._database = database
+        self._engine = engine
+        self._waiting = waiting
+        self._clock = clock
+        self._interval = interval_s
+        self._id = engine.server_id
+        self._deaf = True
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Extend the leases by the outage, then keep going until ``close``."""
+        await self._sign()
+        for work, seconds in (
+            (self.look_after_leases, self._interval),
+            (self._sign, SIGN_OF_LIFE_S),
+            (self._nudge, NUDGE_S),
+            (self._purge, PURGE_S),
+        ):
+            self._tasks.append(asyncio.create_task(self._every(work, seconds)))
+
+    async def close(self) -> None:
+        """Stop, with a last sign of life."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with suppress(Exception):  # the database may be what is failing
+            await self._sign()
+
+    async def look_after_leases(self) -> None:
+        """End the leases that ran out, and start fits that nobody started."""
+        if self._deaf:
+            await self._sign()
+        now = self._clock()
+        try:
+            found = await self._database.read(partial(overdue, now=now))
+        except Exception:
+            self._deaf = True
+            raise
+        for (project, name), leases in found.items():
+            work = partial(_expire_all, project=project, name=name, leases=leases, now=now)
+            try:
+                ended = await self._database.write(work, study=name)
+            except Refused:
+                continue  # the study was deleted meanwhile
+            if ended:
+                log.info("study %s: %d lease(s) ran out", name, ended)
+                self._waiting.wake(name)
+        await self._engine.sweep()
+
+    async def _sign(self) -> None:
+        try:
+            outage = await self._database.write(partial(self._alive, deaf=self._deaf))
+        except Exception:
+            self._deaf = True
+            raise
+        self._deaf = False
+        if outage > SIGN_OF_LIFE_S:
+            log.info("no server was there for %.0f s: live leases were extended by as much", outage)
+
+    def _alive(self, connection: Connection, *, deaf: bool) -> float:
+        """Sign that this server lives; if it was ``deaf``, extend the leases by the seconds that none did, and return them."""
+        now, outage = self._clock(), 0.0
+        if deaf:
+            newest = connection.execute(sa.select(sa.func.max(servers.c.alive_at))).scalar_one()
+            outage = 0.0 if newest is None else max(0.0, now - newest)
+            if outage > 0:
+                extend_all(connection, outage)
+            # A SQLite file has one server process: whoever else signed is dead, however short a time ago.
+            dead = sa.true() if self._database.sqlite else servers.c.alive_at < now - PURGE_S
+            connection.execute(sa.delete(servers).where(dead))
+        mine = sa.update(servers).where(servers.c.id == self._id).values(alive_at=now)
+        if connection.execute(mine).rowcount == 0:
+            connection.execute(sa.insert(servers), {"id": self._id, "alive_at": now})
+        drop_dead(connection, now)
+        return outage
+
+    async def _nudge(self) -> None:
+        for study in self._waiting.studies():
+            self._waiting.wake(study)
+
+    async def _purge(self) -> None:
+        await self._database.write(partial(purge, now=self._clock()))
+
+    async def _every(self, work: Callable[[], Awaitable[None]], seconds: float) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await work()
+            except (OperationalError, InterfaceError) as error:
+                log.warning("the database cannot be used, trying again in %g s: %s", seconds, error.orig)
+            except Exception:
+                log.exception("upkeep failed, trying again in %g s", seconds)
+
+
+def _expire_all(connection: Connection, *, project: str, name: str, leases: list[tuple[int, int]], now: float) -> int:
+    with open_ledger(connection, project, name, now) as ledger:
+        return sum(expire(ledger, number, attempt) for number, attempt in leases)

@@ -1,0 +1,86 @@
+"""Asks in line: while they wait they hold no thread and no connection, and they are woken first come, first served.
+
+An ask joins the line of its study before it first looks for a trial, and stays in its place until it is answered. So a wake-up that comes
+while it looks reaches it, and none is lost between looking and waiting.
+
+A wake-up is a baton: whoever had it hands it on when it leaves the line, served or not. So waking one is enough whatever there is to be
+had, and costs one look too many, not one for each of a thousand that wait.
+
+Everything here runs on the event loop's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+
+PRESENCE_S = 2.0
+"""How often an ask that waits makes sure that its client is still there."""
+
+
+class Ticket:
+    """A place in a line."""
+
+    def __init__(self) -> None:
+        self.woken = asyncio.Event()
+        self.waited = False
+
+    async def wait(self, seconds: float, gone: Callable[[], Awaitable[bool]]) -> bool:
+        """Return once woken since the last time, or after ``seconds``; False as soon as ``gone()`` says that the client has hung up."""
+        self.waited = True
+        clock = asyncio.get_running_loop().time
+        end = clock() + seconds
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(end - clock(), PRESENCE_S)):
+                    await self.woken.wait()
+            if await gone():
+                return False
+            if self.woken.is_set() or clock() >= end:
+                self.woken.clear()
+                return True
+
+
+class WaitingRoom:
+    """The lines of all studies."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._lines: dict[str, dict[Ticket, None]] = {}
+
+    @contextmanager
+    def line(self, study: str) -> Iterator[Ticket]:
+        """A place at the end of the line, for as long as the body runs."""
+        ticket = Ticket()
+        self._lines.setdefault(study, {})[ticket] = None
+        try:
+            yield ticket
+        finally:
+            del self._lines[study][ticket]
+            if not self._lines[study]:
+                del self._lines[study]
+            if ticket.waited or ticket.woken.is_set():
+                self.wake(study)
+
+    def wake(self, study: str) -> None:
+        """Wake the first in line that is not awake already."""
+        for ticket in self._lines.get(study, ()):
+            if not ticket.woken.is_set():
+                ticket.woken.set()
+                return
+
+    def close(self) -> None:
+        """The server stops: have everybody look once more, and wait no longer."""
+        self.closed = True
+        for line in self._lines.values():
+            for ticket in line:
+                ticket.woken.set()
+
+    def waiting(self, study: str) -> int:
+        """How many in line have looked in vain."""
+        return sum(ticket.waited for ticket in self._lines.get(study, ()))
+
+    def studies(self) -> list[str]:
+        """The studies with somebody in line."""
+        return list(self._lines)

@@ -1,0 +1,43 @@
+"""The strategies under the contract of all strategies."""
+
+from __future__ import annotations
+
+import pytest
+
+from bonanza_server.search.strategy import Strategy, strategy_from_spec
+from tests.contracts.strategy import StrategyContract
+
+
+class TestRandom(StrategyContract):
+    @pytest.fixture
+    def strategy(self) -> Strategy:
+        return strategy_from_spec({"name": "random"})
+
+
+class TestBananas(StrategyContract):
+    @pytest.fixture
+    def strategy(self) -> Strategy:
+        return strategy_from_spec({"name": "bananas", "epochs": 4})
+
+
+@pytest.mark.parametrize("acquisition", ["ei", "pi", "ucb", "ts"])
+class TestBananasWithOtherOptions(StrategyContract):
+    @pytest.fixture
+    def strategy(self, acquisition: str) -> Strategy:
+        return strategy_from_spec(
+            {
+                "name": "bananas",
+                "acquisition": acquisition,
+                "loss": "mape",
+                "encoding": "path" if acquisition < "r" else "positions",
+                "prune_zero_paths": False,
+                "truncate": 2,
+                "ensemble": 2,
+                "layers": 2,
+                "epochs": 2,
+                "batch_size": 8,
+                "candidates": 20,
+                "parents": 2,
+                "mutation_rate": 2.0,
+            }
+        )

@@ -1,0 +1,108 @@
+"""The one home of Hypothesis strategies: specs, spaces, architectures, graphs, and JSON that nobody should send."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from hypothesis import strategies as st
+
+from bonanza.spaces import Architecture, LabelledDag, SearchSpace, space_from_spec
+
+NAMES = st.text(st.characters(categories=("L", "N", "P", "S"), exclude_characters="|"), min_size=1, max_size=8).filter(
+    lambda name: name not in {"input", "output"}
+)
+SPECIAL = ["none", "skip_connect"]
+
+
+def generators() -> st.SearchStrategy[random.Random]:
+    """Seeded generators; a seed, not Hypothesis' own stream, so that draws cost nothing."""
+    return st.integers(0, 2**32 - 1).map(random.Random)
+
+
+@st.composite
+def edge_cell_specs(draw: st.DrawFn, most_nodes: int = 5) -> dict[str, Any]:
+    """Specs of ``edge_cell``: with the special ops or without, named or left to the defaults, in any order."""
+    ops = draw(st.lists(NAMES | st.sampled_from(SPECIAL), min_size=1, max_size=5, unique=True))
+    spec: dict[str, Any] = {"kind": "edge_cell", "nodes": draw(st.integers(2, most_nodes)), "ops": ops}
+    if draw(st.booleans()):
+        spec["zero_op"] = draw(st.none() | st.sampled_from(ops))
+    if draw(st.booleans()):
+        taken = spec.get("zero_op", "none" if "none" in ops else None)
+        spec["identity_op"] = draw(st.none() | st.sampled_from([op for op in ops if op != taken] or [None]))
+    elif spec.get("zero_op") == "skip_connect":
+        spec["identity_op"] = None
+    return spec
+
+
+@st.composite
+def sequence_specs(draw: st.DrawFn) -> dict[str, Any]:
+    """Specs of ``sequence``, whose choices mix strings, numbers and booleans, no two of a position alike in print."""
+    choice = NAMES | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(-1e6, 1e6)
+    choices = st.lists(choice, min_size=1, max_size=5, unique_by=_print)
+    names = draw(st.lists(NAMES, min_size=1, max_size=6, unique=True))
+    return {"kind": "sequence", "positions": [{"name": name, "choices": draw(choices)} for name in names]}
+
+
+def _print(choice: str | float | bool) -> str:
+    if isinstance(choice, float) and choice == int(choice):
+        return str(int(choice))
+    return str(choice).lower() if isinstance(choice, bool) else str(choice)
+
+
+def specs() -> st.SearchStrategy[dict[str, Any]]:
+    """Specs of every kind."""
+    return st.just({"kind": "nasbench201"}) | edge_cell_specs() | sequence_specs()
+
+
+def spaces() -> st.SearchStrategy[SearchSpace]:
+    """Spaces of every kind."""
+    return specs().map(space_from_spec)
+
+
+def architectures(space: SearchSpace) -> st.SearchStrategy[Architecture]:
+    """Architectures of ``space``."""
+    return generators().map(space.sample)
+
+
+@st.composite
+def dags(draw: st.DrawFn, most_ops: int = 7, labels: str = "ab") -> LabelledDag:
+    """Any labelled graph: dead ends, several sources, double edges."""
+    n = draw(st.integers(0, most_ops)) + 2
+    pairs = [(v, w) for w in range(n) for v in range(w)]
+    edges = tuple(sorted(draw(st.lists(st.sampled_from(pairs), unique=True))))
+    counts = draw(st.lists(st.integers(1, 2), min_size=len(edges), max_size=len(edges)))
+    middle = draw(st.lists(st.sampled_from(labels), min_size=n - 2, max_size=n - 2))
+    return LabelledDag(("input", *middle, "output"), edges, tuple(counts))
+
+
+def shuffled(graph: LabelledDag, rng: random.Random) -> LabelledDag:
+    """The graph under another topological order of the nodes between input and output."""
+    last = len(graph.labels) - 1
+    sources = [{u for u, _ in found if u != 0} for found in graph.predecessors()]
+    order, left = [0], set(range(1, last))
+    while left:
+        order.append(rng.choice(sorted(v for v in left if not sources[v] & left)))
+        left.discard(order[-1])
+    return graph.reordered([*order, last])
+
+
+def hostile_json() -> st.SearchStrategy[Any]:
+    """What a JSON parser can give: NaN, huge integers, lone surrogates, control characters, objects within lists."""
+    scalars = (
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.just(10**4000)
+        | st.floats()
+        | st.text(max_size=20)
+        | st.sampled_from(
+            ["\ud800", "\x00", "nan", "|none~0|", "|+|", "|a~0|+|b~0|c~1|", "x" * 10_000, "kind", "edges"]
+        )
+    )
+    keys = st.sampled_from(
+        ["kind", "nodes", "ops", "zero_op", "edges", "choices", "positions", "name", "\ud800/~"]
+    ) | st.text(max_size=3)
+    return st.recursive(
+        scalars, lambda inner: st.lists(inner, max_size=7) | st.dictionaries(keys, inner, max_size=4), max_leaves=12
+    )
