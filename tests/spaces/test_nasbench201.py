@@ -139,6 +139,32 @@ def test_a_mutation_changes_as_many_ops_as_its_docstring_says(space: SearchSpace
     assert sum(changes) / len(changes) == pytest.approx(mean, abs=0.08)
 
 
+@pytest.mark.parametrize(
+    ("cell", "parameters", "mflops"),
+    [  # as published: of no convolution, of architecture 9930, of one 1x1, of six 3x3
+        ("|none~0|+|none~0|none~1|+|none~0|none~1|none~2|", 73_306, 7.78),
+        (
+            "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|",
+            1_288_506,
+            184.73,
+        ),
+        ("|nor_conv_1x1~0|+|none~0|none~1|+|skip_connect~0|none~1|avg_pool_3x3~2|", 101_306, 11.72),
+        (
+            "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|",
+            1_531_546,
+            220.12,
+        ),
+    ],
+)
+def test_a_network_costs_what_is_published(space: SearchSpace, cell: str, parameters: int, mflops: float) -> None:
+    cost = space.cost(space.validate(cell))
+    assert cost is not None
+    assert (cost.parameters, round(cost.flops / 1e6, 2)) == (parameters, mflops)
+    narrow = space.cost(space.validate(cell), channels=8)
+    assert narrow is not None
+    assert narrow < cost
+
+
 def test_a_cell_has_24_neighbours(space: SearchSpace) -> None:
     cell = space.sample(random.Random(0))
     assert [sum(a != b for a, b in zip(cell.genes, n.genes, strict=True)) for n in space.neighbors(cell)] == [1] * 24

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from jsonschema_rs import Draft202012Validator, meta
 
-from bonanza.spaces import InvalidSpace, SearchSpace, space_from_spec, space_kinds
+from bonanza.spaces import InvalidSpace, Kind, SearchSpace, space_from_spec, space_kinds
 from tests.strategies import hostile_json, spaces, specs
 
 CELL = {"kind": "edge_cell", "nodes": 3, "ops": ["none", "a"]}
@@ -25,11 +26,26 @@ def with_choices(*choices: object) -> dict[str, Any]:
 
 
 def test_each_kind_has_an_example_that_makes_a_space_of_the_kind() -> None:
-    kinds = space_kinds()
-    assert [kind["kind"] for kind in kinds] == ["nasbench201", "edge_cell", "sequence"]
-    for kind in kinds:
-        assert space_from_spec(kind["example"]).kind == kind["kind"]
-        assert json.loads(json.dumps(kind)) == kind
+    for kind in space_kinds():
+        assert space_from_spec(kind.example).kind == kind.name
+
+
+@pytest.mark.parametrize("kind", space_kinds(), ids=lambda kind: kind.name)
+def test_the_schemas_of_a_kind_accept_its_spec_and_what_it_draws(kind: Kind) -> None:
+    for schema in (kind.spec_schema, kind.architecture_schema):
+        meta.validate(schema)
+        assert json.loads(json.dumps(schema)) == schema
+    space = space_from_spec(kind.example)
+    specs = Draft202012Validator(kind.spec_schema)
+    specs.validate(kind.example)
+    specs.validate(space.spec())
+    assert not specs.is_valid({**kind.example, "surprise": 1})
+    architectures = Draft202012Validator(kind.architecture_schema)
+    rng = random.Random(0)
+    arch = space.sample(rng)
+    for made in (arch, space.mutate(arch, rng), *list(space.neighbors(arch))[:20]):
+        architectures.validate(made.json)
+    assert not architectures.is_valid({"surprise": 1})
 
 
 @settings(deadline=None, max_examples=60)

@@ -2,14 +2,18 @@
 
 from bonanza.spaces.base import Architecture, InvalidArchitecture, InvalidSpace, SearchSpace, count_ids
 from bonanza.spaces.canonical import canonical_form
+from bonanza.spaces.cost import Cost
 from bonanza.spaces.graph import LabelledDag, graph_id
+from bonanza.spaces.kind import Kind
 from bonanza.spaces.registry import space_from_spec, space_kinds
 from bonanza.spaces.simplification import Simplified, simplify
 
 __all__ = [
     "Architecture",
+    "Cost",
     "InvalidArchitecture",
     "InvalidSpace",
+    "Kind",
     "LabelledDag",
     "SearchSpace",
     "Simplified",

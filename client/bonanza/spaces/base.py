@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from bonanza.spaces.cost import Cost
 from bonanza.spaces.graph import LabelledDag
 
 
@@ -147,6 +148,12 @@ class SearchSpace(Protocol):
 
         Raises:
             ValueError: the space is endless.
+        """
+
+    def cost(self, arch: Architecture, *, channels: int | None = None) -> Cost | None:
+        """Parameters and FLOPs of the network that the worker trains of ``arch``, None where no formula is known.
+
+        ``channels`` is the width of the skeleton's first layer; None: the published one.
         """
 
     def to_json(self, arch: Architecture) -> dict[str, Any]:

@@ -15,9 +15,11 @@ from typing import Any
 from bonanza.spaces import nasbench201
 from bonanza.spaces.base import Architecture, InvalidArchitecture, InvalidSpace
 from bonanza.spaces.canonical import canonical_form
-from bonanza.spaces.fields import listed, pointed, read_int, read_list, read_name, read_object, show
+from bonanza.spaces.cost import Cost
+from bonanza.spaces.fields import LONGEST_NAME, listed, pointed, read_int, read_list, read_name, read_object, show
 from bonanza.spaces.genes import Genes, Genome
 from bonanza.spaces.graph import INPUT, OUTPUT, LabelledDag, graph_id
+from bonanza.spaces.kind import Kind, Schema, list_schema, object_schema
 from bonanza.spaces.simplification import simplify
 
 MOST_NODES = 12
@@ -106,6 +108,12 @@ class EdgeCell:
     def canonical(self, arch: Architecture) -> LabelledDag:
         """The simplified graph in canonical order."""
         return canonical_form(simplify(self.graph(arch), zero_op=self.zero_op, identity_op=self.identity_op).graph)
+
+    def cost(self, arch: Architecture, *, channels: int | None = None) -> Cost | None:
+        """NAS-Bench-201's (``nasbench201.cell_cost``) where the ops are its; None where they are the user's own."""
+        if self.kind != "nasbench201":
+            return None
+        return nasbench201.cell_cost(self._ops_of(arch), nasbench201.CHANNELS if channels is None else channels)
 
     def to_json(self, arch: Architecture) -> dict[str, Any]:
         """``{"edges": [op, ...]}``."""
@@ -201,3 +209,43 @@ def _special(spec: Mapping[str, Any], name: str, ops: list[str], default: str) -
     if value is not None and (not isinstance(value, str) or value not in ops):
         raise InvalidSpace(pointed("", name), f"must be null or one of the ops, {listed(ops)}, not {show(value)}")
     return value
+
+
+_OP: Schema = {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME}
+_TEXT: Schema = {"type": "string", "pattern": r"^\|.*\|$", "description": "|op~0|+|op~0|op~1|+..."}
+
+KINDS = (
+    Kind(
+        name="nasbench201",
+        description="The 15,625 cells of NAS-Bench-201: edge_cell with 4 nodes and its 5 ops.",
+        example={"kind": "nasbench201"},
+        spec_schema=object_schema({"kind": {"const": "nasbench201"}}),
+        architecture_schema={
+            "anyOf": [object_schema({"edges": list_schema({"enum": list(nasbench201.OPS)}, least=6, most=6)}), _TEXT]
+        },
+        parse=parse,
+    ),
+    Kind(
+        name="edge_cell",
+        description=(
+            "A complete DAG of 2 to 12 nodes with one of up to 64 ops on each edge. When architectures are compared, "
+            'the zero_op ("none" unless said) is cut and the identity_op ("skip_connect" unless said) is contracted.'
+        ),
+        example={"kind": "edge_cell", "nodes": 5, "ops": ["none", "skip_connect", "sep_conv_3x3", "max_pool_3x3"]},
+        spec_schema=object_schema(
+            {
+                "kind": {"const": "edge_cell"},
+                "nodes": {"type": "integer", "minimum": 2, "maximum": MOST_NODES},
+                "ops": list_schema(_OP, least=1, most=MOST_OPS) | {"uniqueItems": True},
+            },
+            {name: {"anyOf": [_OP, {"type": "null"}]} for name in ("zero_op", "identity_op")},
+        ),
+        architecture_schema={
+            "anyOf": [
+                object_schema({"edges": list_schema(_OP, least=1, most=MOST_NODES * (MOST_NODES - 1) // 2)}),
+                _TEXT,
+            ]
+        },
+        parse=parse,
+    ),
+)

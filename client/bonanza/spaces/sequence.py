@@ -14,9 +14,11 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from bonanza.spaces.base import Architecture, InvalidArchitecture, InvalidSpace
-from bonanza.spaces.fields import NAME, is_name, listed, pointed, read_list, read_name, read_object, show
+from bonanza.spaces.cost import Cost
+from bonanza.spaces.fields import LONGEST_NAME, NAME, is_name, listed, pointed, read_list, read_name, read_object, show
 from bonanza.spaces.genes import Genome
 from bonanza.spaces.graph import INPUT, OUTPUT, LabelledDag, graph_id
+from bonanza.spaces.kind import Kind, Schema, list_schema, object_schema
 
 MOST_POSITIONS = 1_000
 MOST_CHOICES = 1_000
@@ -126,6 +128,11 @@ class Sequence:
         """The graph itself."""
         return self.graph(arch)
 
+    def cost(self, arch: Architecture, *, channels: int | None = None) -> Cost | None:  # noqa: ARG002 - the protocol's
+        """None: what the choices mean is the user's."""
+        arch.genes_in(self)
+        return None
+
     def to_json(self, arch: Architecture) -> dict[str, Any]:
         """``{"choices": [choice, ...]}``."""
         return {"choices": [p.choices[gene] for p, gene in zip(self.positions, arch.genes_in(self), strict=True)]}
@@ -216,3 +223,34 @@ def _key(value: object) -> object:
     if isinstance(value, str | bool):
         return type(value).__name__, value
     return ("number", value) if isinstance(value, int | float) else None
+
+
+_CHOICE: Schema = {"type": ["string", "number", "boolean"]}
+
+KINDS = (
+    Kind(
+        name="sequence",
+        description="One choice (a string, a number or a boolean) at each of up to 1,000 named positions.",
+        example={
+            "kind": "sequence",
+            "positions": [{"name": "depth", "choices": [2, 3, 4]}, {"name": "block", "choices": ["plain", "residual"]}],
+        },
+        spec_schema=object_schema(
+            {
+                "kind": {"const": "sequence"},
+                "positions": list_schema(
+                    object_schema(
+                        {
+                            "name": {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME},
+                            "choices": list_schema(_CHOICE, least=1, most=MOST_CHOICES),
+                        }
+                    ),
+                    least=1,
+                    most=MOST_POSITIONS,
+                ),
+            }
+        ),
+        architecture_schema=object_schema({"choices": list_schema(_CHOICE, least=1, most=MOST_POSITIONS)}),
+        parse=parse,
+    ),
+)

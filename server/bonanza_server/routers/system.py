@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 import bonanza
-from bonanza.schemas import Health, Readiness, SpaceKinds
+from bonanza.schemas import Health, Readiness, SpaceKind, SpaceKinds
 from bonanza.spaces import space_kinds
 
 router = APIRouter(tags=["system"])
@@ -14,7 +14,10 @@ router = APIRouter(tags=["system"])
 @router.get("/v1/spaces", operation_id="listSpaces")
 async def list_spaces() -> SpaceKinds:
     """The kinds of search space a study may use, each with an example to copy."""
-    return SpaceKinds.model_validate({"spaces": space_kinds()})
+    kinds = [
+        SpaceKind(kind=kind.name, description=kind.description, example=dict(kind.example)) for kind in space_kinds()
+    ]
+    return SpaceKinds(spaces=kinds)
 
 
 @router.get("/healthz", operation_id="health")

@@ -1,0 +1,47 @@
+"""A kind of search space, as the registry knows it and users read of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bonanza.spaces.base import SearchSpace
+
+Schema = Mapping[str, Any]
+"""A JSON Schema, draft 2020-12."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One ``kind`` of spec: a family, or a preset of one.
+
+    The schemas say what has which form; what only holds between fields (an acyclic graph, an edge for each pair) is
+    for ``parse`` and ``validate``, which accept nothing that the schemas refuse.
+    """
+
+    name: str
+    description: str
+    example: Mapping[str, Any]
+    """A spec to copy."""
+    spec_schema: Schema
+    """Of the spec."""
+    architecture_schema: Schema
+    """Of an architecture of such a space."""
+    parse: Callable[[Mapping[str, Any]], SearchSpace]
+    """The space of a spec whose ``kind`` is this one; raises ``InvalidSpace``."""
+
+
+def object_schema(required: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None) -> dict[str, Any]:
+    """The schema of an object with these members and no others."""
+    return {
+        "type": "object",
+        "properties": {**required, **(optional or {})},
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
+def list_schema(items: Schema, *, least: int, most: int) -> dict[str, Any]:
+    """The schema of a list of ``least`` to ``most`` items."""
+    return {"type": "array", "items": items, "minItems": least, "maxItems": most}
