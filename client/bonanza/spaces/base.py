@@ -121,8 +121,14 @@ class SearchSpace(Protocol):
     def sample(self, rng: random.Random) -> Architecture:
         """An architecture drawn uniformly from the raw ones (not from the distinct networks)."""
 
-    def mutate(self, arch: Architecture, rng: random.Random, *, rate: float = 1.0) -> Architecture:
-        """A copy with about ``rate`` edits (> 0), at least one: never the parent, unless the space has nothing else."""
+    def mutate(
+        self, arch: Architecture, rng: random.Random, *, rate: float = 1.0, silent: bool = False
+    ) -> Architecture:
+        """A copy with about ``rate`` edits (> 0), at least one: never the parent, unless the space has nothing else.
+
+        Nor does it have the parent's id, unless all networks within reach do or ``silent`` edits, which change the
+        spelling only, are asked for (``mutation.mutated``).
+        """
 
     def neighbors(self, arch: Architecture) -> Iterator[Architecture]:
         """Every architecture one edit away, each once, in a fixed order."""

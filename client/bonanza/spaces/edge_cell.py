@@ -20,6 +20,7 @@ from bonanza.spaces.fields import LONGEST_NAME, listed, pointed, read_int, read_
 from bonanza.spaces.genes import Genes, Genome
 from bonanza.spaces.graph import INPUT, OUTPUT, LabelledDag, graph_id
 from bonanza.spaces.kind import Kind, Schema, list_schema, object_schema
+from bonanza.spaces.mutation import mutated
 from bonanza.spaces.simplification import simplify
 
 MOST_NODES = 12
@@ -58,9 +59,12 @@ class EdgeCell:
         """A cell whose ops are drawn uniformly, each on its own."""
         return Architecture(self, self._genome.sample(rng))
 
-    def mutate(self, arch: Architecture, rng: random.Random, *, rate: float = 1.0) -> Architecture:
+    def mutate(
+        self, arch: Architecture, rng: random.Random, *, rate: float = 1.0, silent: bool = False
+    ) -> Architecture:
         """A cell with about ``rate`` other ops, at least one (``Genome.mutate``)."""
-        return Architecture(self, self._genome.mutate(arch.genes_in(self), rng, rate=rate))
+        genes = arch.genes_in(self)
+        return mutated(arch, rng, lambda: Architecture(self, self._genome.mutate(genes, rng, rate=rate)), silent=silent)
 
     def neighbors(self, arch: Architecture) -> Iterator[Architecture]:
         """Every cell with another op on one edge: 24 in NAS-Bench-201."""

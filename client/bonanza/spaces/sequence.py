@@ -19,6 +19,7 @@ from bonanza.spaces.fields import LONGEST_NAME, NAME, is_name, listed, pointed, 
 from bonanza.spaces.genes import Genome
 from bonanza.spaces.graph import INPUT, OUTPUT, LabelledDag, graph_id
 from bonanza.spaces.kind import Kind, Schema, list_schema, object_schema
+from bonanza.spaces.mutation import mutated
 
 MOST_POSITIONS = 1_000
 MOST_CHOICES = 1_000
@@ -80,9 +81,12 @@ class Sequence:
         """A list whose choices are drawn uniformly, each on its own."""
         return Architecture(self, self._genome.sample(rng))
 
-    def mutate(self, arch: Architecture, rng: random.Random, *, rate: float = 1.0) -> Architecture:
+    def mutate(
+        self, arch: Architecture, rng: random.Random, *, rate: float = 1.0, silent: bool = False
+    ) -> Architecture:
         """A list with about ``rate`` other choices, at least one (``Genome.mutate``)."""
-        return Architecture(self, self._genome.mutate(arch.genes_in(self), rng, rate=rate))
+        genes = arch.genes_in(self)
+        return mutated(arch, rng, lambda: Architecture(self, self._genome.mutate(genes, rng, rate=rate)), silent=silent)
 
     def neighbors(self, arch: Architecture) -> Iterator[Architecture]:
         """Every list with another choice at one position."""
