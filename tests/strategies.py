@@ -50,9 +50,46 @@ def _print(choice: str | float | bool) -> str:
     return str(choice).lower() if isinstance(choice, bool) else str(choice)
 
 
+@st.composite
+def recurrent_specs(draw: st.DrawFn) -> dict[str, Any]:
+    """Specs of ``recurrent``, with its least number of nodes or without."""
+    nodes = draw(st.integers(1, 24))
+    least = draw(st.none() | st.integers(1, nodes))
+    return {"kind": "recurrent", "nodes": nodes} | ({} if least is None else {"least_nodes": least})
+
+
+@st.composite
+def resnet_stages_specs(draw: st.DrawFn) -> dict[str, Any]:
+    """Specs of ``resnet_stages`` with room for a string."""
+    bounds = {name: sorted(draw(st.tuples(st.integers(1, 6), st.integers(1, 6)))) for name in ("stages", "doublings")}
+    least = draw(st.integers(1, 20))
+    bounds["blocks"] = [least, max(least, bounds["stages"][0], bounds["doublings"][0]) + draw(st.integers(0, 20))]
+    return {"kind": "resnet_stages", **bounds}
+
+
+@st.composite
+def pool_specs(draw: st.DrawFn) -> dict[str, Any]:
+    """Specs of ``pool``: a few architectures of a small space, perhaps the same again, as JSON or, if it is taken, text."""
+    of = draw(st.sampled_from([{"kind": "nasbench201"}, {"kind": "recurrent", "nodes": 3}]) | edge_cell_specs(4))
+    space = space_from_spec(of)
+    members = draw(st.lists(architectures(space), min_size=1, max_size=6))
+    return {
+        "kind": "pool",
+        "of": of,
+        "architectures": [arch.text if draw(st.booleans()) else arch.json for arch in members],
+    }
+
+
 def specs() -> st.SearchStrategy[dict[str, Any]]:
     """Specs of every kind."""
-    return st.just({"kind": "nasbench201"}) | edge_cell_specs() | sequence_specs()
+    return (
+        st.just({"kind": "nasbench201"})
+        | edge_cell_specs()
+        | sequence_specs()
+        | recurrent_specs()
+        | resnet_stages_specs()
+        | pool_specs()
+    )
 
 
 def spaces() -> st.SearchStrategy[SearchSpace]:
@@ -97,11 +134,35 @@ def hostile_json() -> st.SearchStrategy[Any]:
         | st.floats()
         | st.text(max_size=20)
         | st.sampled_from(
-            ["\ud800", "\x00", "nan", "|none~0|", "|+|", "|a~0|+|b~0|c~1|", "x" * 10_000, "kind", "edges"]
+            [
+                "\ud800",
+                "\x00",
+                "nan",
+                "|none~0|",
+                "|+|",
+                "|a~0|+|b~0|c~1|",
+                "x" * 10_000,
+                "kind",
+                "edges",
+                "12-1",
+                "0 0 1",
+            ]
         )
     )
     keys = st.sampled_from(
-        ["kind", "nodes", "ops", "zero_op", "edges", "choices", "positions", "name", "\ud800/~"]
+        [
+            "kind",
+            "nodes",
+            "ops",
+            "zero_op",
+            "edges",
+            "choices",
+            "positions",
+            "name",
+            "stages",
+            "activations",
+            "\ud800/~",
+        ]
     ) | st.text(max_size=3)
     return st.recursive(
         scalars, lambda inner: st.lists(inner, max_size=7) | st.dictionaries(keys, inner, max_size=4), max_leaves=12

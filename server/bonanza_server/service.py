@@ -77,7 +77,8 @@ class Service:
             Refused: the space or strategy is not valid, or another study has the name.
         """
         try:
-            space = (await asyncio.to_thread(space_from_spec, spec.space)).spec()
+            parsed = await asyncio.to_thread(space_from_spec, spec.space)
+            space = await asyncio.to_thread(parsed.spec)
         except InvalidSpace as error:
             raise Refused("invalid-space", error.message, errors=[("/space" + error.pointer, error.message)]) from error
         try:
@@ -93,6 +94,7 @@ class Service:
             )
 
         row, created = await self.database.write(work)
+        self.spaces.keep(row["space_hash"], parsed)
         answer = study_answer(row, space=space, best=None, refitting=self.engine.fitting(row["id"]))
         return answer, created
 

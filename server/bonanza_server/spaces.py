@@ -30,6 +30,10 @@ class Spaces:
             space = self._parsed[space_hash] = space_from_spec(spec)
         return space
 
+    def keep(self, space_hash: str, space: SearchSpace) -> None:
+        """Take a space that was parsed to create its study, so that the first ask need not parse it inside a transaction."""
+        self._parsed.setdefault(space_hash, space)
+
     async def enumerate(self, space_hash: str) -> list[Architecture]:
         """Every distinct cell of a parsed space, in a fixed order; listed once, on a thread of its own."""
         if space_hash not in self._every:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import random
+from typing import Any, ClassVar
 
+from bonanza.spaces import space_from_spec
 from tests.contracts.space import SpaceContract
 
 
@@ -83,3 +85,68 @@ class TestLongSequence(SpaceContract):
         "kind": "sequence",
         "positions": [{"name": f"p{k}", "choices": ["x", "y", "z"]} for k in range(30)],
     }
+
+
+class TestRecurrent(SpaceContract):
+    spec: ClassVar = {"kind": "recurrent", "nodes": 8}
+    accepts_text = True
+
+
+class TestRecurrentOfFewNodes(SpaceContract):
+    spec: ClassVar = {"kind": "recurrent", "nodes": 4, "least_nodes": 2}
+    accepts_text = True
+
+
+class TestResNetStages(SpaceContract):
+    spec: ClassVar = {"kind": "resnet_stages"}
+    accepts_text = True
+
+
+class TestResNetStagesOfOneLength(SpaceContract):
+    """Only moves: neither a block nor a dash nor a doubling may come or go."""
+
+    spec: ClassVar = {"kind": "resnet_stages", "stages": [3, 3], "blocks": [7, 7], "doublings": [2, 2]}
+    accepts_text = True
+
+
+class TestResNetStagesOfFewBlocks(SpaceContract):
+    spec: ClassVar = {"kind": "resnet_stages", "stages": [1, 3], "blocks": [1, 5], "doublings": [0, 8]}
+    accepts_text = True
+
+
+def pool_of(spec: dict[str, Any], *, draws: int, seed: int) -> dict[str, Any]:
+    """The spec of a pool of drawn architectures of a space, every third listed as text."""
+    space, rng = space_from_spec(spec), random.Random(seed)
+    drawn = [space.sample(rng) for _ in range(draws)]
+    return {
+        "kind": "pool",
+        "of": spec,
+        "architectures": [arch.text if k % 3 else arch.json for k, arch in enumerate(drawn)],
+    }
+
+
+class PoolContract(SpaceContract):
+    """A member may be among the nearest of another that is not among its own nearest."""
+
+    accepts_text = True
+    mutual = False
+
+
+class TestPoolOfManyEqualNetworks(PoolContract):
+    spec: ClassVar = pool_of({"kind": "edge_cell", "nodes": 4, "ops": ["none", "skip_connect", "a"]}, draws=300, seed=1)
+
+
+class TestPoolOfFewOfManyCells(PoolContract):
+    spec: ClassVar = pool_of({"kind": "nasbench201"}, draws=200, seed=2)
+
+
+class TestPoolOfRecurrentCells(PoolContract):
+    spec: ClassVar = pool_of({"kind": "recurrent", "nodes": 8}, draws=100, seed=3)
+
+
+class TestPoolOfOne(PoolContract):
+    spec: ClassVar = pool_of({"kind": "resnet_stages", "blocks": [4, 6]}, draws=1, seed=4)
+
+
+class TestPoolOfTwo(PoolContract):
+    spec: ClassVar = pool_of({"kind": "resnet_stages", "blocks": [4, 6]}, draws=2, seed=5)

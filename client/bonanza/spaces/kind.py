@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bonanza.spaces.base import SearchSpace
+from bonanza.spaces.base import InvalidSpace, SearchSpace
+from bonanza.spaces.fields import listed, show
 
 Schema = Mapping[str, Any]
 """A JSON Schema, draft 2020-12."""
@@ -30,6 +31,22 @@ class Kind:
     """Of an architecture of such a space."""
     parse: Callable[[Mapping[str, Any]], SearchSpace]
     """The space of a spec whose ``kind`` is this one; raises ``InvalidSpace``."""
+
+
+def parse_spec(spec: object, kinds: Mapping[str, Kind]) -> SearchSpace:
+    """The search space that ``spec`` (JSON) describes, of one of these kinds.
+
+    Raises:
+        InvalidSpace: a field is wrong, missing or unknown.
+    """
+    if not isinstance(spec, Mapping):
+        raise InvalidSpace("", f"must be an object with a kind, one of {listed(kinds)}, not {show(spec)}")
+    if "kind" not in spec:
+        raise InvalidSpace("/kind", f"is missing; there are {listed(kinds)}")
+    kind = spec["kind"]
+    if not isinstance(kind, str) or kind not in kinds:
+        raise InvalidSpace("/kind", f"must be one of {listed(kinds)}, not {show(kind)}")
+    return kinds[kind].parse(spec)
 
 
 def object_schema(required: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None) -> dict[str, Any]:

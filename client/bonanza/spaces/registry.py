@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bonanza.spaces import edge_cell, sequence
-from bonanza.spaces.base import InvalidSpace, SearchSpace
-from bonanza.spaces.fields import listed, show
-from bonanza.spaces.kind import Kind
+from bonanza.spaces import edge_cell, pool, recurrent, resnet_stages, sequence
+from bonanza.spaces.base import SearchSpace
+from bonanza.spaces.kind import Kind, parse_spec
 
-KINDS: Mapping[str, Kind] = {
+_WHOLE: Mapping[str, Kind] = {
     kind.name: kind
     for family in (
         edge_cell,
         sequence,
+        recurrent,
+        resnet_stages,
     )
     for kind in family.KINDS
 }
-"""In the order they are listed to users."""
+KINDS: Mapping[str, Kind] = {**_WHOLE, **{kind.name: kind for kind in pool.kinds_within(_WHOLE)}}
+"""In the order they are listed to users; pools are made within all the others."""
 
 
 def space_from_spec(spec: Mapping[str, Any]) -> SearchSpace:
@@ -27,14 +29,7 @@ def space_from_spec(spec: Mapping[str, Any]) -> SearchSpace:
     Raises:
         InvalidSpace: a field is wrong, missing or unknown; ``pointer`` is the field, ``message`` what is allowed.
     """
-    if not isinstance(spec, Mapping):
-        raise InvalidSpace("", f"must be an object with a kind, one of {listed(KINDS)}, not {show(spec)}")
-    if "kind" not in spec:
-        raise InvalidSpace("/kind", f"is missing; there are {listed(KINDS)}")
-    kind = spec["kind"]
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise InvalidSpace("/kind", f"must be one of {listed(KINDS)}, not {show(kind)}")
-    return KINDS[kind].parse(spec)
+    return parse_spec(spec, KINDS)
 
 
 def space_kinds() -> tuple[Kind, ...]:

@@ -12,7 +12,7 @@ Notation
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from zlib import crc32
 
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from bonanza.spaces import Architecture, LabelledDag, SearchSpace
 from bonanza.spaces.edge_cell import EdgeCell
+from bonanza.spaces.pool import Pool
 from bonanza.spaces.sequence import Sequence as ChoiceSequence
 
 Rows = NDArray[np.float32]
@@ -150,8 +151,12 @@ def encoder_for(
 ) -> Encoder:
     """The encoder of ``space`` that a strategy's options ask for; ``positions`` where paths are no use.
 
-    The graphs of a space that is neither of cells with ops on edges nor of sequences have their paths hashed by label.
+    The graphs of a space that is neither of cells with ops on edges nor of sequences have their paths hashed by label. A pool
+    is encoded as the space it is taken from.
     """
+    if isinstance(space, Pool):
+        whole = encoder_for(space.of, encoding=encoding, prune_zero_paths=prune_zero_paths, truncate=truncate)
+        return replace(whole, encode=lambda cells: whole.encode([space.plain(cell) for cell in cells]))
     zero_op = space.zero_op if prune_zero_paths else None
     if isinstance(space, ChoiceSequence):
         return _by_position([len(position.choices) for position in space.positions])
