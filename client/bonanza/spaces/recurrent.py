@@ -67,7 +67,7 @@ class Recurrent:
 
     @property
     def size(self) -> int:
-        """The sum of 4^n (n-1)! over the numbers of nodes n: 343 million up to 8 nodes, each network at every order."""
+        """The sum of 4^n (n-1)! over the numbers of nodes n: 342,615,700 up to 8 nodes, each network at every order."""
         return sum(self._sizes)
 
     def spec(self) -> dict[str, Any]:
