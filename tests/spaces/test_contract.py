@@ -145,7 +145,7 @@ class TestPoolOfRecurrentCells(PoolContract):
 
 
 class TestPoolOfOne(PoolContract):
-    spec: ClassVar = pool_of({"kind": "resnet_stages", "blocks": [4, 6]}, draws=1, seed=4)
+    spec: ClassVar = pool_of({"kind": "recurrent", "nodes": 2}, draws=1, seed=4)
 
 
 class TestPoolOfTwo(PoolContract):

@@ -1,13 +1,8 @@
-"""ResNet strings such as "1211-211-1111-12111": when to halve the resolution and when to double the channels.
+"""Spaces of ResNet strings such as "1211-211-1111-12111": when to halve the resolution, when to double the channels.
 
-Shi et al., "Efficient Sample-based Neural Architecture Search with Learnable Predictor" (BONAS), appendix D, after Li et
-al., "Partial Order Pruning", CVPR 2019. Each digit is a bottleneck residual block: "1" keeps the number of base
-channels, "2" doubles it in that block; a dash separates stages of different resolution, so the block behind it has
-stride 2. Stage 1 and the beginning of stage 2 are a 3x3 convolution of stride 2 each and not searched: the string begins
-with the blocks of stage 2, and its four parts are stages 2 to 5. "111-2111-211111-211" has ResNet-50's blocks.
-
-A string of n blocks and s parts is two choices: s - 1 of the n - 1 gaps between blocks have a dash, and d of the n blocks
-double. So there are C(n-1, s-1) C(n, d) of them, and all of a space are counted and drawn exactly.
+What the characters mean is told in ``resnet``. A string of n blocks and s parts is two choices: s - 1 of the n - 1 gaps
+between blocks have a dash, and d of the n blocks double. So there are C(n-1, s-1) C(n, d) of them, and all of a space are
+counted and drawn exactly.
 """
 
 from __future__ import annotations
@@ -21,21 +16,17 @@ from math import comb
 from typing import Any
 
 from bonanza.spaces.base import Architecture, InvalidArchitecture, InvalidSpace
-from bonanza.spaces.cost import Cost, convolution, linear
+from bonanza.spaces.cost import Cost
 from bonanza.spaces.fields import pointed, read_int, read_list, read_object, show
 from bonanza.spaces.graph import INPUT, OUTPUT, LabelledDag, graph_id
 from bonanza.spaces.kind import Kind, Schema, list_schema, object_schema
 from bonanza.spaces.mutation import mutated, walked
+from bonanza.spaces.resnet import CHANNELS, DASH, DOUBLE, KEEP, Characters, edits, network_cost
 
 MOST_STAGES = 6
 """224 pixels at most: the sixth stage of blocks has 2 x 2 of them."""
 MOST_BLOCKS = 200
 MOST_DOUBLINGS = 8
-DASH, KEEP, DOUBLE = "-", "1", "2"
-CHANNELS = 64
-EXPANSION = 4
-"""A bottleneck's output has so many times its base channels (He et al. 2016)."""
-CLASSES = 1_000
 
 Bounds = tuple[int, int]
 """At least, at most."""
@@ -97,13 +88,10 @@ class ResNetStages:
         return mutated(arch, rng, lambda: walked(arch, rng, rate=rate), silent=silent)
 
     def neighbors(self, arch: Architecture) -> Iterator[Architecture]:
-        """Every string of the space with one character more, less, or another, or with two exchanged.
-
-        Exchanged are a dash and a digit next to it, or two digits that are next to each other but for a dash.
-        """
-        genes: tuple[str, ...] = arch.genes_in(self)
-        edits = dict.fromkeys(_edits(genes))
-        return (Architecture(self, edited) for edited in edits if edited != genes and self._refusal(edited) is None)
+        """Every string of the space with one character more, less, other or moved (``resnet.edits``)."""
+        genes: Characters = arch.genes_in(self)
+        found = dict.fromkeys(edits(genes))
+        return (Architecture(self, edited) for edited in found if edited != genes and self._refusal(edited) is None)
 
     def crossover(self, a: Architecture, b: Architecture, rng: random.Random) -> Architecture:
         """A string that has each stage, by number, and how many there are, from one of its parents.
@@ -166,27 +154,8 @@ class ResNetStages:
         return self.graph(arch)
 
     def cost(self, arch: Architecture, *, channels: int | None = None) -> Cost | None:
-        """The ResNet for ImageNet's 224 x 224 pixels and 1,000 classes with ``channels`` (64) base channels.
-
-        He et al. 2016 with the stride in the 3x3 convolution: a block of c base channels is 1x1 to c, 3x3, 1x1 to 4c,
-        each with batch norm, and a 1x1 shortcut with batch norm where channels or resolution change. The appendix does
-        not say how wide the two convolutions before it are; here each has ``channels``.
-        """
-        base = CHANNELS if channels is None else channels
-        size, inputs, stride = 56, base, 1
-        total = convolution(3, base, 3, 112) + convolution(base, base, 3, 56)
-        for character in arch.genes_in(self):
-            if character == DASH:
-                stride = 2
-                continue
-            base *= 2 if character == DOUBLE else 1
-            outputs, before, size = EXPANSION * base, size, -(-size // stride)
-            total += convolution(inputs, base, 1, before) + convolution(base, base, 3, size)
-            total += convolution(base, outputs, 1, size)
-            if stride > 1 or inputs != outputs:
-                total += convolution(inputs, outputs, 1, size)
-            inputs, stride = outputs, 1
-        return total + linear(inputs, CLASSES)
+        """The bottleneck ResNet for ImageNet (``resnet.network_cost``) with ``channels`` (64) base channels."""
+        return network_cost(arch.genes_in(self), CHANNELS if channels is None else channels)
 
     def to_json(self, arch: Architecture) -> dict[str, Any]:
         """``{"stages": ["1211", "211", ...]}``."""
@@ -208,7 +177,7 @@ class ResNetStages:
         blocks = (DASH * (k in cuts) + (DOUBLE if k in doubled else KEEP) for k in range(n))
         return Architecture(self, tuple("".join(blocks)))
 
-    def _refusal(self, genes: tuple[str, ...]) -> str | None:
+    def _refusal(self, genes: Characters) -> str | None:
         """What keeps the characters from being a string of this space, in words; None if nothing does."""
         if set(genes) - {DASH, KEEP, DOUBLE}:
             return 'has the characters "1", "2" and "-" only'
@@ -252,21 +221,6 @@ def _draw(rng: random.Random, choices: range, weights: list[int]) -> int:
             return choice
         left -= weight
     raise AssertionError("the draw is below the sum of the weights")
-
-
-def _edits(genes: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Strings one edit away; some are no strings of any space."""
-    for k in range(len(genes) + 1):
-        for character in (KEEP, DOUBLE, DASH):
-            yield (*genes[:k], character, *genes[k:])
-    for k, character in enumerate(genes):
-        yield (*genes[:k], *genes[k + 1 :])
-        if character != DASH:
-            yield (*genes[:k], DOUBLE if character == KEEP else KEEP, *genes[k + 1 :])
-        for other in (k + 1, k + 2):
-            if other < len(genes) and (other == k + 1 or genes[k + 1] == DASH):
-                between = genes[k + 1 : other]
-                yield (*genes[:k], genes[other], *between, character, *genes[other + 1 :])
 
 
 @lru_cache(maxsize=64)
