@@ -14,6 +14,30 @@ class TestRandom(StrategyContract):
         return strategy_from_spec({"name": "random"})
 
 
+class TestEvolution(StrategyContract):
+    @pytest.fixture
+    def strategy(self) -> Strategy:
+        return strategy_from_spec({"name": "evolution"})
+
+
+class TestEvolutionOfRealEtAl(StrategyContract):
+    @pytest.fixture
+    def strategy(self) -> Strategy:
+        return strategy_from_spec({"name": "evolution", "population": 100, "tournament": 25, "replacement": False})
+
+
+class TestLocalSearch(StrategyContract):
+    @pytest.fixture
+    def strategy(self) -> Strategy:
+        return strategy_from_spec({"name": "local_search"})
+
+
+class TestLocalSearchOfWholeNeighbourhoods(StrategyContract):
+    @pytest.fixture
+    def strategy(self) -> Strategy:
+        return strategy_from_spec({"name": "local_search", "full": True, "restart": False, "n_initial": 3})
+
+
 class TestBananas(StrategyContract):
     @pytest.fixture
     def strategy(self) -> Strategy:

@@ -125,9 +125,48 @@ class BananasOptions:
     mutation_rate: float = option(1.0, number(0.01, 100.0))
 
 
-Options = RandomOptions | BananasOptions
+@dataclass(frozen=True, kw_only=True)
+class EvolutionOptions:
+    """What may be set of ``evolution``. The defaults are naszilla's; Real et al. 2019 have 100, 25 and no replacement.
 
-OPTIONS: Mapping[str, type[Options]] = {"random": RandomOptions, "bananas": BananasOptions}
+    Attributes:
+        n_initial: Random trials before the first tournament.
+        population: Newest observed cells that may be parents.
+        tournament: Cells drawn of the population, of which the best is mutated.
+        replacement: Whether a cell may be drawn twice for one tournament.
+        mutation_rate: Handed to the space's ``mutate``.
+    """
+
+    n_initial: int = option(10, whole(1, 10_000))
+    population: int = option(30, whole(1, 10_000))
+    tournament: int = option(10, whole(1, 10_000))
+    replacement: bool = option(True, flag)
+    mutation_rate: float = option(1.0, number(0.01, 100.0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalSearchOptions:
+    """What may be set of ``local_search``. The defaults are naszilla's.
+
+    Attributes:
+        n_initial: Random trials before each walk.
+        full: Measure all neighbours and go to the best of them; false: go to the first that is better.
+        restart: Begin again from random trials at a local optimum; false: go on from the best cell with unseen neighbours.
+    """
+
+    n_initial: int = option(10, whole(1, 10_000))
+    full: bool = option(False, flag)
+    restart: bool = option(True, flag)
+
+
+Options = RandomOptions | EvolutionOptions | LocalSearchOptions | BananasOptions
+
+OPTIONS: Mapping[str, type[Options]] = {
+    "random": RandomOptions,
+    "evolution": EvolutionOptions,
+    "local_search": LocalSearchOptions,
+    "bananas": BananasOptions,
+}
 """The strategies by name."""
 
 

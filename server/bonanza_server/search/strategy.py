@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from bonanza.spaces import Architecture
 from bonanza_server.search.history import History, Proposal
-from bonanza_server.search.spec import BananasOptions, strategy_options
+from bonanza_server.search.spec import BananasOptions, EvolutionOptions, LocalSearchOptions, strategy_options
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,6 +63,14 @@ def strategy_from_spec(spec: Mapping[str, Any]) -> Strategy:
         from bonanza_server.search.bananas import Bananas
 
         return Bananas(options)
+    if isinstance(options, EvolutionOptions):
+        from bonanza_server.search.evolution import Evolution
+
+        return Evolution(options)
+    if isinstance(options, LocalSearchOptions):
+        from bonanza_server.search.local_search import LocalSearch
+
+        return LocalSearch(options)
     from bonanza_server.search.random_search import RandomSearch
 
     return RandomSearch()
