@@ -44,6 +44,29 @@ class TestBananas(StrategyContract):
         return strategy_from_spec({"name": "bananas", "epochs": 4})
 
 
+class TestBonas(StrategyContract):
+    @pytest.fixture
+    def strategy(self) -> Strategy:
+        return strategy_from_spec({"name": "bonas", "epochs": 4, "candidates": 100})
+
+
+class TestBonasWithOtherOptions(StrategyContract):
+    @pytest.fixture
+    def strategy(self) -> Strategy:
+        return strategy_from_spec(
+            {
+                "name": "bonas",
+                "sampler": "random",
+                "loss": "log",
+                "canonical": True,
+                "retrain_every": 3,
+                "batch_size": 8,
+                "epochs": 2,
+                "candidates": 20,
+            }
+        )
+
+
 @pytest.mark.parametrize("acquisition", ["ei", "pi", "ucb", "ts"])
 class TestBananasWithOtherOptions(StrategyContract):
     @pytest.fixture

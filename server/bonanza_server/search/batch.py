@@ -8,6 +8,7 @@ Notation
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,17 @@ def similarity(a: NDArray[np.float32], b: NDArray[np.float32]) -> Vector:
     shared = (a @ b.T).astype(np.float64)
     either = a.sum(axis=1, dtype=np.float64)[:, None] + b.sum(axis=1, dtype=np.float64)[None, :] - shared
     return np.where(either > 0.0, shared / np.maximum(either, 1.0), 1.0)
+
+
+class Uncertainty(Protocol):
+    """How much of each row's std is left when some rows have been measured."""
+
+    @property
+    def factor(self) -> Vector:
+        """What each row's std is to be multiplied by, (rows,), in [0, 1]."""
+
+    def measure(self, index: int) -> None:
+        """Count row ``index`` as measured."""
 
 
 class Unknown:
@@ -65,28 +77,47 @@ class Unknown:
 def choose(
     score: Callable[[Vector], Vector], cells: NDArray[np.float32], pending: NDArray[np.float32], n: int
 ) -> list[tuple[int, float]]:
-    """The best ``n`` candidates, or all if there are fewer, as (row of ``cells``, its score when it was chosen), in order.
+    """:func:`greedy` where like cells are those with like encodings.
 
     Args:
-        score: Maps a factor on each candidate's std to the scores, both (n,); larger is better.
-        cells: The candidates' encoding, (n, d).
+        score: As for ``greedy``.
+        cells: The candidates' encoding, (c, d).
         pending: The encoding of the cells being measured, (p, d), the newest last.
         n: How many.
     """
     pending = pending[-MOST_PENDING:]
-    places = min(n, GREEDY, len(cells))
-    unknown = Unknown(np.concatenate((cells, pending)), len(pending) + places)
-    for row in range(len(cells), len(cells) + len(pending)):
+    unknown = Unknown(np.concatenate((cells, pending)), len(pending) + places(n, len(cells)))
+    return greedy(score, unknown, len(cells), len(pending), n)
+
+
+def places(n: int, candidates: int) -> int:
+    """How many of a batch of ``n`` are chosen one by one."""
+    return min(n, GREEDY, candidates)
+
+
+def greedy(
+    score: Callable[[Vector], Vector], unknown: Uncertainty, candidates: int, pending: int, n: int
+) -> list[tuple[int, float]]:
+    """The best ``n`` candidates, or all if there are fewer, as (row, its score when it was chosen), in order.
+
+    Args:
+        score: Maps a factor on each candidate's std to the scores, both (candidates,); larger is better.
+        unknown: Of the rows 0 .. candidates - 1, then the pending ones; none of them counted as measured yet.
+        candidates: How many rows may be chosen.
+        pending: How many rows are being measured.
+        n: How many.
+    """
+    for row in range(candidates, candidates + pending):
         unknown.measure(row)
-    free = np.ones(len(cells), dtype=bool)
+    free = np.ones(candidates, dtype=bool)
     chosen: list[tuple[int, float]] = []
-    for _ in range(places):
-        scores, open_rows = score(unknown.factor[: len(cells)]), np.flatnonzero(free)
+    for _ in range(places(n, candidates)):
+        scores, open_rows = score(unknown.factor[:candidates]), np.flatnonzero(free)
         row = int(open_rows[np.argmax(scores[open_rows])])
         chosen.append((row, float(scores[row])))
         free[row] = False
         unknown.measure(row)
-    scores = score(unknown.factor[: len(cells)])
+    scores = score(unknown.factor[:candidates])
     rest = [int(row) for row in np.argsort(-scores, kind="stable") if free[row]]
     chosen.extend((row, float(scores[row])) for row in rest[: max(0, n - len(chosen))])
     return chosen

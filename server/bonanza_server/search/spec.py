@@ -159,13 +159,41 @@ class LocalSearchOptions:
     restart: bool = option(True, flag)
 
 
-Options = RandomOptions | EvolutionOptions | LocalSearchOptions | BananasOptions
+@dataclass(frozen=True, kw_only=True)
+class BonasOptions:
+    """What may be set of ``bonas``. The defaults are the paper's (Shi et al. 2020, arXiv 1911.09336) except where said.
+
+    Attributes:
+        n_initial: Random trials before the model is asked.
+        sampler: Where candidates come from: ``evolution`` or ``random``.
+        candidates: Cells the sampler offers; more where more proposals are asked for.
+        loss: How squared errors are weighed: ``exp`` (eq. 6), ``mse``, ``log``, ``linear``, or ``exp_code``, what the released code has for ``exp``.
+        retrain_every: Results between two trainings of the graph network; the regression is fitted to every one.
+        epochs: Passes over the observations; fewer where there are so many that ``graph_network.MAX_STEPS`` would be exceeded.
+        batch_size: Observations a step.
+        learning_rate: Adam's.
+        canonical: Whether the network reads the simplified graph in canonical order, so that equal cells are equal to it; false: the raw one (the paper's).
+    """
+
+    n_initial: int = option(10, whole(1, 10_000))
+    sampler: str = option("evolution", one_of("evolution", "random"))
+    candidates: int = option(1_000, whole(1, 10_000))
+    loss: str = option("exp", one_of("exp", "mse", "log", "linear", "exp_code"))
+    retrain_every: int = option(10, whole(1, 1_000))
+    epochs: int = option(100, whole(1, 10_000))
+    batch_size: int = option(128, whole(1, 4096))
+    learning_rate: float = option(0.001, number(1e-6, 1.0))
+    canonical: bool = option(False, flag)
+
+
+Options = RandomOptions | EvolutionOptions | LocalSearchOptions | BananasOptions | BonasOptions
 
 OPTIONS: Mapping[str, type[Options]] = {
     "random": RandomOptions,
     "evolution": EvolutionOptions,
     "local_search": LocalSearchOptions,
     "bananas": BananasOptions,
+    "bonas": BonasOptions,
 }
 """The strategies by name."""
 

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from bonanza.spaces import Architecture
 from bonanza_server.search.history import History, Proposal
-from bonanza_server.search.spec import BananasOptions, EvolutionOptions, LocalSearchOptions, strategy_options
+from bonanza_server.search.spec import (
+    BananasOptions,
+    BonasOptions,
+    EvolutionOptions,
+    LocalSearchOptions,
+    strategy_options,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,6 +69,10 @@ def strategy_from_spec(spec: Mapping[str, Any]) -> Strategy:
         from bonanza_server.search.bananas import Bananas
 
         return Bananas(options)
+    if isinstance(options, BonasOptions):
+        from bonanza_server.search.bonas import Bonas
+
+        return Bonas(options)
     if isinstance(options, EvolutionOptions):
         from bonanza_server.search.evolution import Evolution
 
