@@ -6,7 +6,7 @@ while it looks reaches it, and none is lost between looking and waiting.
 A wake-up is a baton: whoever had it hands it on when it leaves the line, served or not. So waking one is enough whatever there is to be
 had, and costs one look too many, not one for each of a thousand that wait.
 
-Everything here runs on the event loop's thread.
+Everything here but ``waiting`` runs on the event loop's thread.
 """
 
 from __future__ import annotations
@@ -77,9 +77,9 @@ class WaitingRoom:
             for ticket in line:
                 ticket.woken.set()
 
-    def waiting(self, study: str) -> int:
-        """How many in line have looked in vain."""
-        return sum(ticket.waited for ticket in self._lines.get(study, ()))
+    def waiting(self, study: str) -> list[Ticket]:
+        """Those in line that have looked in vain, the first first; to look only, and from any thread."""
+        return [ticket for ticket in list(self._lines.get(study, ())) if ticket.waited]
 
     def studies(self) -> list[str]:
         """The studies with somebody in line."""

@@ -73,7 +73,7 @@ def test_the_same_request_sent_while_the_first_waits_joins_it(lab: Lab, key: str
     held = lab.one()
     with ThreadPoolExecutor(4) as clients:
         waiting = [clients.submit(send, lab, "ask", {"wait_s": 20}, key) for _ in range(4)]
-        wait_until(lambda: lab.server.app.state.service.waiting.waiting(lab.name) == 1)
+        wait_until(lambda: len(lab.server.app.state.service.waiting.waiting(lab.name)) == 1)
         time.sleep(0.1)  # for the other three, which join and so do not wait in line
         lab.tell(held, 90.0)
         answers = [future.result(30) for future in waiting]
@@ -88,7 +88,7 @@ def test_another_request_under_a_key_that_is_in_use_is_refused_at_once(lab: Lab,
     held = lab.one()
     with ThreadPoolExecutor(1) as clients:
         waiting = clients.submit(send, lab, "ask", {"wait_s": 20}, key)
-        wait_until(lambda: lab.server.app.state.service.waiting.waiting(lab.name) == 1)
+        wait_until(lambda: len(lab.server.app.state.service.waiting.waiting(lab.name)) == 1)
         problem(send(lab, "ask", {"wait_s": 0}, key), "idempotency-key-reused", says="is in use for another request")
         lab.tell(held, 90.0)
         assert len(waiting.result(30).json()["trials"]) == 1

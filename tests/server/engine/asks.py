@@ -6,6 +6,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from bonanza_server.waiting import Ticket
 from tests.server.engine.searches import Search, until
 from tests.server.lab import Json
 
@@ -22,14 +23,18 @@ class Asks:
 
     def wait(self, **fields: Any) -> Future[Json]:
         """One more ask, once it has looked in vain and waits (or was answered)."""
-        before = self.in_line()
+        before = self.line()
         ask = self._threads.submit(self.search.ask, **{"wait_s": 30} | fields)
-        until(lambda: ask.done() or self.in_line() > before)
+        until(lambda: ask.done() or not before.issuperset(self.line()))
         return ask
+
+    def line(self) -> set[Ticket]:
+        """The asks of the study that wait. A new one is told by itself and not by their number: another may leave at the same moment."""
+        return set(self.search.server.app.state.service.waiting.waiting(self.search.name))
 
     def in_line(self) -> int:
         """How many asks of the study wait."""
-        return int(self.search.server.app.state.service.waiting.waiting(self.search.name))
+        return len(self.line())
 
 
 def still_waits(ask: Future[Json]) -> bool:

@@ -16,7 +16,7 @@ from tests.server.lab import Json, Lab
 UPKEEP_S = 0.05
 SOME_SWEEPS_S = 4 * UPKEEP_S
 """Long enough for the server to start whatever it thinks is due."""
-SOON_S = 5.0
+SOON_S = 10.0
 """Answered within this, an ask did not wait out its ``wait_s`` of half a minute, on a machine however busy."""
 
 _seeds = itertools.count(1)
