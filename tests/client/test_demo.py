@@ -93,12 +93,18 @@ def test_a_demo_that_is_killed_leaves_no_process_behind(tmp_path: Path, family: 
     demo.communicate(timeout=30)
 
 
-def test_a_process_that_ends_early_ends_the_demo_with_its_log(tmp_path: Path, family: list[psutil.Process]):
+@pytest.mark.parametrize("asked", [False, True], ids=["between two questions", "while it is asked something"])
+def test_a_process_that_ends_early_ends_the_demo_with_its_log(
+    asked: bool, tmp_path: Path, family: list[psutil.Process]
+):
     demo = start(tmp_path, "--trials", "5000", "--workers", "2")
     until(lambda: list(tmp_path.glob("*/bananas-worker-1.log")))
     family += psutil.Process(demo.pid).children(recursive=True)
     until(lambda: "listens on" in next(iter(tmp_path.glob("*/server.log"))).read_text())
     (server,) = [child for child in psutil.Process(demo.pid).children() if "serve" in child.cmdline()]
+    if asked:
+        server.suspend()
+        time.sleep(1)
     server.kill()
     _, err = demo.communicate(timeout=60)
     assert demo.returncode == 1

@@ -65,7 +65,11 @@ def _searches(setting: Setting, children: Children, console: Console, began: flo
     )
     with Client(url, spool=children.folder / "spool", patience_s=PATIENCE_S) as client:
         _wait_for(client, server, children)
-        found = [search(setting, strategy, client, children, server, console) for strategy in setting.strategies]
+        try:
+            found = [search(setting, strategy, client, children, server, console) for strategy in setting.strategies]
+        except ServerUnreachable:
+            children.check(server)  # it may have ended while it was asked something: then its log says more
+            raise
     return Report(setting, found[0], found[1] if len(found) > 1 else None, time.monotonic() - began)
 
 
