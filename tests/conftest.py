@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 
 # What these compare is to be seen when they fail; said before anything imports them, or it comes too late.
 pytest.register_assert_rewrite(
@@ -19,6 +20,14 @@ pytest.register_assert_rewrite(
 )
 
 from tests.live import LiveServer  # noqa: E402
+
+# No verdict hangs on how busy the machine is, nor on the luck of a run: what fails here fails everywhere. New examples are looked for with
+# --hypothesis-profile=explore.
+for _profile, _fixed in (("suite", True), ("explore", False)):
+    settings.register_profile(
+        _profile, deadline=None, derandomize=_fixed, database=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+settings.load_profile("suite")
 
 _numbers = itertools.count()
 

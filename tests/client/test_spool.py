@@ -119,7 +119,9 @@ def test_a_line_that_cannot_be_read_is_shown_not_dropped(tmp_path: Path):
 actions = st.lists(st.tuples(st.sampled_from(["keep", "keep", "done"]), st.integers(0, 5)), max_size=12)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 @given(actions=actions, data=st.data())
 def test_a_crash_at_any_byte_loses_only_what_was_not_kept_yet(
     tmp_path: Path, actions: list[tuple[str, int]], data: st.DataObject

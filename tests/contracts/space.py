@@ -266,7 +266,9 @@ class SpaceContract:
             with pytest.raises(ValueError, match="another space"):
                 use()
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
+    @settings(
+        max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors]
+    )
     @given(value=hostile_json())
     def test_what_is_no_architecture_is_refused_with_a_pointer_and_a_sentence(
         self, space: SearchSpace, value: Any

@@ -101,7 +101,7 @@ few = settings(
     max_examples=15,
     deadline=None,
     database=None,  # a failure of one strategy must not be replayed as another's
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
 )
 
 
