@@ -53,11 +53,11 @@ class StudyModel:
     def ask(self, count: int, worker: str | None, *, reuse: bool, answer: Json) -> None:
         """Check an ask's answer trial by trial, leasing as it goes."""
         got = list(answer["trials"])
-        mine = [t for t in self.trials if reuse and t.live is not None and t.live.worker == worker][:count]
-        assert [trial["number"] for trial in got[: len(mine)]] == [trial.number for trial in mine]
-        for trial, given in zip(mine, got, strict=False):
-            assert trial.live is not None
-            assert given["attempt"]["token"] == trial.live.token
+        held = [trial.live for trial in self.trials if reuse and trial.live is not None]
+        mine = [a for a in held if a.worker == worker and (a.deadline is None or a.deadline > self.now)][:count]
+        assert [trial["attempt"]["token"] for trial in got[: len(mine)]] == [attempt.token for attempt in mine]
+        for attempt in mine:
+            attempt.expires = self._expiry(attempt.deadline)
         for place in range(len(mine), count):
             reasons = self._short(worker, nothing_yet=not got)
             if reasons:

@@ -239,6 +239,20 @@ def test_reuse_gives_back_nothing_that_has_ended(lab: Lab) -> None:
     ]
 
 
+def test_reuse_prolongs_the_lease_of_what_it_gives_back(lab: Lab) -> None:
+    lab.study(lease={"ttl_s": 60, "trial_timeout_s": 100})
+    held = lab.one(worker_id="a")
+    lab.pass_time(TTL - 1)
+    (back,) = lab.ask(worker_id="a", reuse=True)["trials"]
+    assert back["attempt"]["token"] == held["attempt"]["token"]
+    assert expiry(back["attempt"]) == lab.clock.now + 41  # of its hundred seconds 59 are spent
+    lab.pass_time(40)
+    assert lab.trial(held)["state"] == "running"
+    lab.clock.advance(1)  # its time is over, though nobody has looked yet
+    (other,) = lab.ask(worker_id="a", reuse=True)["trials"]
+    assert other["number"] != held["number"]
+
+
 def test_reuse_works_in_a_study_that_starts_nothing(lab: Lab) -> None:
     lab.study()
     held = lab.one(worker_id="a")

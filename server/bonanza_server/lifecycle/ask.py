@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from bonanza.schemas import AskRequest
 from bonanza.schemas.trial import Shortfall
 from bonanza.spaces import Architecture, SearchSpace
-from bonanza_server.lifecycle.lease import held_by, new_attempt
+from bonanza_server.lifecycle.lease import new_attempt, take_up
 from bonanza_server.lifecycle.ledger import Ledger, Row
 from bonanza_server.lifecycle.pool import Pool, taken
 from bonanza_server.lifecycle.steer import trial_seed
@@ -68,7 +68,7 @@ def serve(ledger: Ledger, space: SearchSpace, pool: Pool | None, asking: Asking)
         asking.covers = study["result_event"]
     served = Served(pool=pool, cursor=pool.cursor if pool else 0)
     if request.reuse and request.worker_id:
-        served.trials = held_by(ledger.connection, ledger.id, request.worker_id)[: request.count]
+        served.trials = take_up(ledger, request.worker_id, request.count)
     if len(served.trials) < request.count and study["state"] != "running":
         served.reason = "paused" if study["state"] == "paused" else "finished"
         return served

@@ -227,16 +227,25 @@ def extend_all(connection: Connection, seconds: float) -> int:
     return int(shifted.rowcount)
 
 
-def held_by(connection: Connection, study_id: int, worker_id: str) -> list[tuple[Row, Row]]:
-    """The (trial, attempt) rows that this worker holds, oldest first."""
-    held = connection.execute(
+def take_up(ledger: Ledger, worker_id: str, count: int) -> list[tuple[Row, Row]]:
+    """Up to ``count`` (trial, attempt) rows that this worker holds, oldest first. It asked for them, so it lives: their leases are prolonged."""
+    held = ledger.connection.execute(
         sa.select(attempts)
-        .where(attempts.c.study_id == study_id, attempts.c.state == "leased", attempts.c.worker_id == worker_id)
+        .where(
+            attempts.c.study_id == ledger.id,
+            attempts.c.state == "leased",
+            attempts.c.worker_id == worker_id,
+            sa.or_(attempts.c.deadline.is_(None), attempts.c.deadline > ledger.now),
+        )
         .order_by(attempts.c.number)
+        .limit(count)
     ).mappings()
     rows = [dict(row) for row in held]
-    found = connection.execute(
-        sa.select(trials).where(trials.c.study_id == study_id, trials.c.number.in_([row["number"] for row in rows]))
+    found = ledger.connection.execute(
+        sa.select(trials).where(trials.c.study_id == ledger.id, trials.c.number.in_([row["number"] for row in rows]))
     )
     by_number = {row["number"]: dict(row) for row in found.mappings()}
-    return [(by_number[row["number"]], row) for row in rows]
+    taken = [(by_number[row["number"]], row) for row in rows]
+    for trial, attempt in taken:
+        _, attempt["expires_at"] = heartbeat(ledger, trial, attempt, None)
+    return taken
