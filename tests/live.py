@@ -68,10 +68,14 @@ class LiveServer:
         self._thread.join(20)
         assert not self._thread.is_alive()
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The server's, on its own thread."""
+        return self._uvicorn.servers[0].get_loop()
+
     def look_after_leases(self) -> None:
         """What the server does by the clock, now: end the leases that have run out."""
-        loop = self._uvicorn.servers[0].get_loop()
-        asyncio.run_coroutine_threadsafe(self.app.state.upkeep.look_after_leases(), loop).result(30)
+        asyncio.run_coroutine_threadsafe(self.app.state.upkeep.look_after_leases(), self.loop).result(30)
 
     def study(self, name: str = "s", **fields: Any) -> dict[str, Any]:
         body = {

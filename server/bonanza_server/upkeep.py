@@ -1,13 +1,14 @@
 """What a server does by the clock: ends overdue leases, signs that it lives, starts late fits, has waiting asks look again, forgets old keys.
 
-On its start, and when the database is back after it was not, it gives every live lease the length of the outage back: the workers could not
-be heard, so their silence says nothing.
+On its start, when the database is back after it was not, and when it was itself held up (a process stopped, a machine put to sleep), it gives
+every live lease the length of the outage back: the workers could not be heard, so their silence says nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -29,6 +30,8 @@ from bonanza_server.waiting import WaitingRoom
 log = logging.getLogger(__name__)
 
 SIGN_OF_LIFE_S = 2.0
+HELD_UP_S = 30.0
+"""A server that could give no sign of life for so long has heard nobody either. Leases of the usual length outlive anything shorter."""
 PURGE_S = 3600.0
 NUDGE_S = 2.0
 """A line of asks is woken at least this often: what they wait for may have come of another process, or of time."""
@@ -48,6 +51,7 @@ class Upkeep:
         self._interval = interval_s
         self._id = engine.server_id
         self._deaf = True
+        self._awake_at = awake_s()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -71,7 +75,7 @@ class Upkeep:
 
     async def look_after_leases(self) -> None:
         """End the leases that ran out, and start fits that nobody started."""
-        if self._deaf:
+        if self._deaf or self._was_held_up():
             await self._sign()
         now = self._clock()
         try:
@@ -90,13 +94,17 @@ class Upkeep:
                 self._waiting.wake(name)
         await self._engine.sweep()
 
+    def _was_held_up(self) -> bool:
+        return awake_s() - self._awake_at > HELD_UP_S
+
     async def _sign(self) -> None:
+        deaf = self._deaf or self._was_held_up()
         try:
-            outage = await self._database.write(partial(self._alive, deaf=self._deaf))
+            outage = await self._database.write(partial(self._alive, deaf=deaf))
         except Exception:
             self._deaf = True
             raise
-        self._deaf = False
+        self._deaf, self._awake_at = False, awake_s()
         if outage > SIGN_OF_LIFE_S:
             log.info("no server was there for %.0f s: live leases were extended by as much", outage)
 
@@ -133,6 +141,11 @@ class Upkeep:
                 log.warning("the database cannot be used, trying again in %g s: %s", seconds, error.orig)
             except Exception:
                 log.exception("upkeep failed, trying again in %g s", seconds)
+
+
+def awake_s() -> float:
+    """Seconds of a clock that nobody sets and that goes on while the machine sleeps, where there is such a clock."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 def _expire_all(connection: Connection, *, project: str, name: str, leases: list[tuple[int, int]], now: float) -> int:

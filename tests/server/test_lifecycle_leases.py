@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bonanza_server import upkeep
 from tests.live import Clock, LiveServer
+from tests.server.engine.searches import until
 from tests.server.lab import SIX_CELLS, TTL, Lab
 
 
@@ -291,3 +295,14 @@ def test_leases_get_the_length_of_an_outage_back(database_url: str) -> None:
         clock.advance(31)
         server.look_after_leases()
         assert server.trial(0)["error"]["kind"] == "timeout"
+
+
+def test_a_server_that_was_held_up_gives_the_time_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by SIGSTOP, a paused container, or a laptop put to sleep; here its one thread is made to hang."""
+    monkeypatch.setattr(upkeep, "SIGN_OF_LIFE_S", 0.2)
+    monkeypatch.setattr(upkeep, "HELD_UP_S", 1.0)
+    with LiveServer(f"sqlite:///{tmp_path}/studies.db", fit_slots=0, upkeep_s=0.1) as server:
+        server.study(lease={"ttl_s": 60})
+        trial = server.one()
+        server.loop.call_soon_threadsafe(time.sleep, 3)
+        until(lambda: expiry(server.trial(0)["attempt"]) - expiry(trial["attempt"]) > 2)
