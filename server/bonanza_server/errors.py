@@ -24,6 +24,11 @@ class Refused(Exception):
         self.members = members
 
 
+def wrong_at(slug: str, pointer: str, message: str) -> Refused:
+    """Problem type ``slug`` of the one field at ``pointer``, which the detail names too: whoever prints no more must see what it is about."""
+    return Refused(slug, f"{pointer}: {message}", errors=[(pointer, message)])
+
+
 def no_study(name: str) -> Refused:
     """There is no study of that name."""
     return Refused(

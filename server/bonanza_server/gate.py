@@ -118,7 +118,8 @@ def _check_key(authorization: str, key: bytes) -> None:
     # Headers come decoded as Latin-1: encoded so again, they are the bytes that were sent.
     if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode("latin-1"), key):
         what = "the key is not the server's" if authorization else "this server needs a key"
-        raise Refused("unauthorized", f"{what}: send Authorization: Bearer <the value of BONANZA_ADMIN_KEY>")
+        how = "send Authorization: Bearer <the value of BONANZA_ADMIN_KEY>, or give it to bonanza's own commands and the SDK as BONANZA_KEY"
+        raise Refused("unauthorized", f"{what}: {how}")
 
 
 def _check_local(headers: Mapping[str, str]) -> None:

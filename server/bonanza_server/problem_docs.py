@@ -9,9 +9,17 @@ from bonanza.problems import PREFIX, PROBLEM_TYPES
 
 JSON = dict[str, Any]
 
+
+def _wrong_at(pointer: str, message: str) -> tuple[str, JSON]:
+    return f"{pointer}: {message}", {"errors": [{"pointer": pointer, "message": message}]}
+
+
 EXAMPLES: Final[dict[str, tuple[str, JSON]]] = {
     "malformed": ("the body cannot be read as JSON: expected `,` or `}` at line 3 column 5", {}),
-    "unauthorized": ("this server needs a key: send Authorization: Bearer <the value of BONANZA_ADMIN_KEY>", {}),
+    "unauthorized": (
+        "this server needs a key: send Authorization: Bearer <the value of BONANZA_ADMIN_KEY>, or give it to bonanza's own commands and the SDK as BONANZA_KEY",
+        {},
+    ),
     "forbidden": (
         "a server without a key answers to localhost only, not to Host nas.example.org: set BONANZA_ADMIN_KEY to serve others",
         {},
@@ -26,7 +34,7 @@ EXAMPLES: Final[dict[str, tuple[str, JSON]]] = {
         },
     ),
     "result-conflict": (
-        "attempt 1 at trial 12 told complete 93.1 before and now tells complete 92.4; the first is kept. To replace it, PATCH the trial with invalidate: true",
+        "attempt 1 at trial 12 told complete 93.1 before and now tells complete 92.4; the first is kept. To replace it, PATCH the trial with invalidate: true, then POST the right value to …/observations",
         {"stored": {"outcome": "complete", "value": 93.1}, "sent": {"outcome": "complete", "value": 92.4}},
     ),
     "duplicate-observation": (
@@ -50,26 +58,9 @@ EXAMPLES: Final[dict[str, tuple[str, JSON]]] = {
         "/valeu: there is no such field here: check its spelling in /docs",
         {"errors": [{"pointer": "/valeu", "message": "there is no such field here: check its spelling in /docs"}]},
     ),
-    "invalid-space": (
-        "there is no kind nasbench202: GET /v1/spaces lists the kinds",
-        {
-            "errors": [
-                {"pointer": "/space/kind", "message": "there is no kind nasbench202: GET /v1/spaces lists the kinds"}
-            ]
-        },
-    ),
-    "invalid-strategy": (
-        "'banana' is unknown; the strategies are random, bananas",
-        {
-            "errors": [
-                {"pointer": "/strategy/name", "message": "'banana' is unknown; the strategies are random, bananas"}
-            ]
-        },
-    ),
-    "invalid-architecture": (
-        "'conv_7x7' is no op of this space",
-        {"errors": [{"pointer": "/architectures/0/edges/2", "message": "'conv_7x7' is no op of this space"}]},
-    ),
+    "invalid-space": _wrong_at("/space/nodes", "must be an integer from 2 to 12, not 99"),
+    "invalid-strategy": _wrong_at("/strategy/name", "'banana' is unknown; the strategies are random, bananas"),
+    "invalid-architecture": _wrong_at("/architectures/0/edges", "must be a list of 6 ops, not of 1"),
     "unknown-token": (
         "no attempt at trial 12 has this lease_token: use the token of the ask that gave you the trial",
         {},

@@ -23,4 +23,6 @@ def problem(answer: httpx.Response, slug: str, *, says: str = "", at: str | None
     assert says in body["detail"], body["detail"]
     if at is not None:
         assert at in [error["pointer"] for error in body["errors"]], body["errors"]
+        if slug in {"invalid-space", "invalid-strategy", "invalid-architecture"}:
+            assert body["detail"].startswith(f"{at}: ")  # who shows the detail alone must show what it is about
     return body

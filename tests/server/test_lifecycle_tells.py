@@ -56,6 +56,17 @@ def test_another_result_of_the_same_attempt_is_a_conflict_and_the_first_is_kept(
     assert lab.events() == before
 
 
+def test_the_way_out_that_a_conflict_names_replaces_the_result(lab: Lab) -> None:
+    lab.study()
+    trial = lab.one()
+    lab.tell(trial, 91.5)
+    assert "PATCH the trial with invalidate: true, then POST" in lab.tell(trial, 19.5, status=409)["detail"]
+    lab.patch(trial, invalidate=True)
+    lab.post("observations", {"observations": [{"architecture": trial["architecture"], "value": 19.5}]})
+    (best,) = lab.get("/best")["trials"]
+    assert (best["arch_id"], best["value"]) == (trial["arch_id"], 19.5)
+
+
 def expired(lab: Lab, trial: Json) -> None:
     lab.pass_time(TTL)
 

@@ -95,7 +95,7 @@ class StudySpec(Request):
 
 
 class StudyChange(Request):
-    """The body of ``PATCH /v1/studies/{study}``: the fields that may change while a study runs."""
+    """The body of ``PATCH /v1/studies/{study}``: the fields that may change while a study runs. Each that is given is replaced as a whole."""
 
     budget: Budget | None = None
     lease: LeasePolicy | None = None

@@ -104,7 +104,7 @@ def _told_before(trial: Row, attempt: Row, told: dict[str, Any]) -> Told:
     raise Refused(
         "result-conflict",
         f"attempt {attempt['attempt']} at trial {trial['number']} told {_short(before)} before and now tells {_short(told)}; the first is kept. "
-        "To replace it, PATCH the trial with invalidate: true",
+        "To replace it, PATCH the trial with invalidate: true, then POST the right value to …/observations",
         stored=before,
         sent=told,
     )

@@ -70,7 +70,7 @@ async def patch_study(
     reading: ReadingDep,
     if_match: IfMatch = None,
 ) -> Study:
-    """Change budget, lease, tags or description of the study as you read it."""
+    """Change budget, lease, tags or description of the study as you read it; each that is given is replaced as a whole."""
     await service.patch_study(study, request, _revision(if_match))
     return await get_study(study, response, reading)
 

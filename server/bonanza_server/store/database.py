@@ -76,8 +76,8 @@ class Database:
 
     @property
     def label(self) -> str:
-        """The URL as a person may see it: without the password."""
-        return self.url.render_as_string(hide_password=True)
+        """The URL as a person may see it: without the password, and without the driver, which is ours to choose."""
+        return self.url.set(drivername=self.url.get_backend_name()).render_as_string(hide_password=True)
 
     def write_now(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in one transaction on the calling thread and return its result after the commit."""
