@@ -143,7 +143,7 @@ def test_studies_are_listed(searched: LiveServer, run: Run):
     rows = [re.split(r" {2,}", line.strip()) for line in out.splitlines()]
     assert rows[0][:7] == ["study", "state", "strategy", "complete", "of", "best", "model lag"]
     assert rows[1][:6] == ["empty", "running", "random", "0", "–", "–"]
-    assert rows[2][:6] == ["s", "running", "random", "3", "7", "91.25"]
+    assert rows[2][:7] == ["s", "running", "random", "3", "7", "91.25", "–"]  # no model, so none that is behind
 
 
 def test_a_server_without_studies_says_how_to_make_one(live: LiveServer, run: Run):
@@ -162,7 +162,7 @@ def test_the_best_architectures_are_printed_as_official_strings(searched: LiveSe
 def test_a_study_is_shown_with_its_best(searched: LiveServer, run: Run):
     code, out, _ = run("study", "show", "s", "--server", searched.url)
     assert code == 0
-    for fact in ("maximize accuracy", '{"kind": "nasbench201"}', "3 complete", "Best so far", "91.25"):
+    for fact in ("maximize accuracy", '{"kind": "nasbench201"}', "3 complete", "none: random", "Best so far", "91.25"):
         assert fact in out
 
 

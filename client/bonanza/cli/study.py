@@ -83,7 +83,7 @@ def list_(server: Server = DEFAULT_SERVER, key: Key = None, as_json: AsJson = Fa
                 i.trials.get("complete", 0),
                 i.budget.max_trials,
                 i.best and i.best.value,
-                i.model.lag,
+                i.model.lag if i.model.version else None,
                 f"{i.created_at:%Y-%m-%d %H:%M}",
             )
             for i in infos
@@ -155,7 +155,7 @@ def described_at_length(study: Study) -> list[tuple[str, str]]:
     done = ", ".join(f"{count} {state}" for state, count in info.trials.items() if count) or "none yet"
     model = info.model
     if model.version == 0:
-        fitted = "none yet"
+        fitted = "none yet" if "n_initial" in info.strategy else f"none: {info.strategy['name']} needs none"
     else:
         notes = [note for note, holds in (("refitting", model.refitting), ("degraded", model.degraded)) if holds]
         fitted = ", ".join([f"fit {model.version} on {model.observations} results", f"{model.lag} behind", *notes])
