@@ -3,6 +3,8 @@
 from bonanza.spaces.base import Architecture, InvalidArchitecture, InvalidSpace, SearchSpace, count_ids
 from bonanza.spaces.canonical import canonical_form
 from bonanza.spaces.cost import Cost
+from bonanza.spaces.dot import to_dot
+from bonanza.spaces.drawing import draw
 from bonanza.spaces.graph import LabelledDag, graph_id
 from bonanza.spaces.kind import Kind
 from bonanza.spaces.registry import space_from_spec, space_kinds
@@ -19,8 +21,10 @@ __all__ = [
     "Simplified",
     "canonical_form",
     "count_ids",
+    "draw",
     "graph_id",
     "simplify",
     "space_from_spec",
     "space_kinds",
+    "to_dot",
 ]

@@ -90,6 +90,12 @@ class Architecture:
     def __repr__(self) -> str:
         return f"<Architecture {self.text}>"
 
+    def _repr_svg_(self) -> str:
+        """The picture that a notebook shows."""
+        from bonanza.spaces.drawing import draw
+
+        return draw(self)
+
 
 class SearchSpace(Protocol):
     """A set of architectures and the moves between them.
