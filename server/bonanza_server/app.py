@@ -19,12 +19,12 @@ from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 
 import bonanza
-from bonanza_server import openapi, problem
+from bonanza_server import catalogue, openapi, problem
 from bonanza_server.engine import Engine
 from bonanza_server.gate import Gate
 from bonanza_server.lifecycle.pool import Pools
 from bonanza_server.reading import Reading
-from bonanza_server.routers import ask_tell, studies, system, trials
+from bonanza_server.routers import ask_tell, spaces, studies, system, trials
 from bonanza_server.service import Service
 from bonanza_server.settings import Settings
 from bonanza_server.spaces import Spaces
@@ -57,7 +57,7 @@ def create_app(
         redoc_url=None,
     )
     problem.install(app)
-    for router in (ask_tell.router, studies.router, trials.router, system.router):
+    for router in (ask_tell.router, studies.router, trials.router, spaces.router, system.router):
         app.include_router(router)
 
     @app.get("/", include_in_schema=False)
@@ -74,13 +74,14 @@ async def _running(
     app: FastAPI, settings: Settings, executor: Executor | None, clock: Callable[[], float]
 ) -> AsyncIterator[None]:
     database, lock = open_database(settings)
-    pools, spaces, waiting = Pools(), Spaces(), WaitingRoom()
+    pools, waiting, looking_up = Pools(), WaitingRoom(), catalogue.process()
     if executor is None and settings.fit_slots:
         executor = _local_slots(settings)
     engine = Engine(database, executor, pools, clock=clock, on_change=waiting.wake)
     upkeep = Upkeep(database, engine, waiting, clock=clock, interval_s=settings.upkeep_s)
-    app.state.service = Service(database, engine, spaces, pools, waiting, clock=clock)
+    app.state.service = Service(database, engine, Spaces(), pools, waiting, clock=clock)
     app.state.reading = Reading(database, engine, pools)
+    app.state.catalogue = catalogue.Catalogue(looking_up)
     app.state.upkeep = upkeep
     app.state.checks = lambda: _checks(database)
     try:
@@ -91,6 +92,7 @@ async def _running(
     finally:
         await upkeep.close()
         await engine.close()
+        await asyncio.to_thread(looking_up.shutdown, cancel_futures=True)
         await asyncio.to_thread(database.close)
         if lock is not None:
             lock.close()

@@ -9,6 +9,7 @@ from fastapi import Depends, Header, Path, Query, Request
 from fastapi.responses import Response
 
 from bonanza.schemas import Name
+from bonanza_server.catalogue import Catalogue
 from bonanza_server.reading import Reading
 from bonanza_server.service import Reply, Service
 from bonanza_server.store.idempotency import Key
@@ -48,12 +49,18 @@ async def _reading(request: Request) -> Reading:
     return reading
 
 
+async def _catalogue(request: Request) -> Catalogue:
+    catalogue: Catalogue = request.app.state.catalogue
+    return catalogue
+
+
 async def _key(request: Request, idempotency_key: IdempotencyKey = None) -> Key | None:
     return await key_of(request, idempotency_key)
 
 
 ServiceDep = Annotated[Service, Depends(_service)]
 ReadingDep = Annotated[Reading, Depends(_reading)]
+CatalogueDep = Annotated[Catalogue, Depends(_catalogue)]
 KeyDep = Annotated[Key | None, Depends(_key)]
 StudyName = Annotated[Name, Path(description="the study's name")]
 TrialNumber = Annotated[int, Path(ge=0, le=2**31 - 1, description="the trial's number in the study")]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bonanza.problems import PROBLEM_TYPES
+from bonanza.spaces.base import Invalid
 
 
 class Refused(Exception):
@@ -22,6 +23,14 @@ class Refused(Exception):
         self.detail = detail
         self.errors = list(errors)
         self.members = members
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _refused, (self.slug, self.detail, self.errors, self.members)  # as it is, from another process too
+
+
+def invalid(slug: str, error: Invalid, pointer: str) -> Refused:
+    """What a space says is wrong with a value that stands at ``pointer`` in the body."""
+    return wrong_at(slug, pointer + error.pointer, error.message)
 
 
 def wrong_at(slug: str, pointer: str, message: str) -> Refused:
@@ -39,3 +48,7 @@ def no_study(name: str) -> Refused:
 def no_trial(study: str, number: int) -> Refused:
     """There is no trial of that number."""
     return Refused("not-found", f"study {study!r} has no trial {number}: GET /v1/studies/{study}/trials lists them")
+
+
+def _refused(slug: str, detail: str, errors: Sequence[tuple[str, str]], members: dict[str, Any]) -> Refused:
+    return Refused(slug, detail, errors=errors, **members)

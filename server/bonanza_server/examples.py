@@ -7,8 +7,10 @@ from typing import Any, Final
 JSON = dict[str, Any]
 
 _EDGES: Final = ["nor_conv_3x3", "nor_conv_3x3", "nor_conv_3x3", "skip_connect", "nor_conv_1x1", "nor_conv_3x3"]
+_OPS: Final = ["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"]
 _CELL: Final[JSON] = {"edges": _EDGES}
 _TEXT: Final = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_1x1~1|nor_conv_3x3~2|"
+_ARCH_ID: Final = "cddd9b174f96309c7349"
 _LEASE: Final = "zX0wR8hJ2mTq5LbVnY3kCfGd"
 _OBJECTIVE: Final[JSON] = {"name": "accuracy", "direction": "maximize", "bounds": [0.0, 100.0]}
 _ERROR: Final[JSON] = {"kind": "oom", "message": "CUDA out of memory"}
@@ -27,7 +29,7 @@ _STARTED: Final[JSON] = {
     "phase": "search",
     "origin": "acquisition",
     "architecture": _CELL,
-    "arch_id": "b3a1f0c29d47e8516a02",
+    "arch_id": _ARCH_ID,
     "seed": 1198754312,
     "value": None,
     "metrics": {},
@@ -77,6 +79,11 @@ _STUDY: Final[JSON] = {
     "revision": 1,
     "created_at": "2026-03-01T09:00:00Z",
 }
+_SPACE_KIND: Final[JSON] = {
+    "kind": "nasbench201",
+    "description": "The 15,625 cells of NAS-Bench-201: edge_cell with 4 nodes and its 5 ops.",
+    "example": _SPACE,
+}
 _HEARTBEAT: Final[JSON] = {"directive": "continue", "expires_at": "2026-03-01T12:01:20Z", "heartbeat_s": 20.0}
 
 BODIES: Final[dict[str, JSON]] = {
@@ -125,9 +132,35 @@ BODIES: Final[dict[str, JSON]] = {
     },
     "RepeatRequest": {"count": 3},
     "ReportRequest": {"lease_token": _LEASE, "points": [{"step": 10, "metrics": {"accuracy": 61.3}}]},
-    "SpaceKinds": {
-        "spaces": [{"kind": "nasbench201", "description": "cells of NAS-Bench-201", "example": _SPACE}],
+    "SampleAnswer": {
+        "architectures": [
+            {
+                "architecture": {
+                    "edges": ["nor_conv_1x1", "skip_connect", "nor_conv_3x3", "none", "none", "avg_pool_3x3"]
+                },
+                "text": "|nor_conv_1x1~0|+|skip_connect~0|nor_conv_3x3~1|+|none~0|none~1|avg_pool_3x3~2|",
+                "arch_id": "9a829840500701ca5634",
+            }
+        ],
+        "reason": None,
     },
+    "SampleRequest": {"space": _SPACE, "count": 1, "seed": 7},
+    "SpaceKindSchemas": _SPACE_KIND
+    | {
+        "spec_schema": {
+            "type": "object",
+            "properties": {"kind": {"const": "nasbench201"}},
+            "required": ["kind"],
+            "additionalProperties": False,
+        },
+        "architecture_schema": {
+            "type": "object",
+            "properties": {"edges": {"type": "array", "items": {"enum": _OPS}, "minItems": 6, "maxItems": 6}},
+            "required": ["edges"],
+            "additionalProperties": False,
+        },
+    },
+    "SpaceKinds": {"spaces": [_SPACE_KIND]},
     "Study": _STUDY,
     "StudyChange": {"budget": {"max_trials": 200}, "tags": ["paper", "extended"]},
     "StudyList": {"studies": [_STUDY | {"space": None}], "next_page_token": None},
@@ -148,6 +181,21 @@ BODIES: Final[dict[str, JSON]] = {
     "Trial": _COMPLETE,
     "TrialChange": {"note": "looks like a bad node", "invalidate": True},
     "TrialList": {"trials": [_COMPLETE], "next_page_token": None},
+    "ValidateAnswer": {
+        "space": _SPACE,
+        "architectures": [
+            {
+                "architecture": _CELL,
+                "text": _TEXT,
+                "arch_id": _ARCH_ID,
+                "parameters": 1_073_466,
+                "flops": 153_272_960,
+                "svg": None,
+            }
+        ],
+        "reason": None,
+    },
+    "ValidateRequest": {"space": _SPACE, "architecture": _TEXT, "draw": False},
 }
 """By the name of the schema."""
 

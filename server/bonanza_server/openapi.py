@@ -22,7 +22,7 @@ OPEN_PATH: Final = ("forbidden", "internal")
 """The paths that need neither key nor database."""
 WITH_BODY: Final = ("malformed", "too-large", "unsupported-media-type", "invalid")
 WITH_KEY: Final = ("idempotency-key-reused", "request-in-flight")
-"""Every POST takes an ``Idempotency-Key``."""
+"""Every POST that changes something takes an ``Idempotency-Key``; the others answer the same without."""
 STUDY: Final = "/v1/studies/{study}"
 
 HEADERS: Final[JSON] = {
@@ -87,18 +87,18 @@ def complete(document: JSON) -> None:
             responses = operation["responses"]
             if "HTTPValidationError" in json.dumps(responses.get("422", {})):
                 del responses["422"]
-            add_problems(responses, _everywhere(path, method, operation))
+            add_problems(responses, _everywhere(path, operation))
             operation["responses"] = dict(sorted(responses.items()))
             for status, response in responses.items():
-                names = _headers(path, method, status, response)
+                names = _headers(path, method, status, operation)
                 response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
-def _everywhere(path: str, method: str, operation: JSON) -> list[str]:
+def _everywhere(path: str, operation: JSON) -> list[str]:
     slugs = list(OPEN_PATH if path in OPEN else ANY_REQUEST)
     slugs += WITH_BODY if "requestBody" in operation else ()
     slugs += ["invalid"] if operation.get("parameters") else []
-    slugs += WITH_KEY if method == "post" else ()
+    slugs += WITH_KEY if _takes_key(operation) else ()
     return slugs
 
 
@@ -108,9 +108,14 @@ def _drop_null(schema: JSON) -> None:
     schema |= kinds[0] if len(kinds) == 1 else {"anyOf": kinds} if kinds else {}
 
 
-def _headers(path: str, method: str, status: str, response: JSON) -> Iterator[str]:
+def _takes_key(operation: JSON) -> bool:
+    return any(parameter["name"].lower() == "idempotency-key" for parameter in operation.get("parameters", ()))
+
+
+def _headers(path: str, method: str, status: str, operation: JSON) -> Iterator[str]:
+    response = operation["responses"][status]
     yield "X-Request-Id"
-    if status < "300" and method == "post":
+    if status < "300" and _takes_key(operation):
         yield "Idempotent-Replayed"
     if status < "300" and path == STUDY and method != "delete":
         yield "ETag"

@@ -20,7 +20,7 @@ from bonanza.schemas import AskAnswer, AskRequest, Study, StudyChange, StudySpec
 from bonanza.spaces import InvalidSpace, space_from_spec
 from bonanza_server.answers import model_status, study_answer, trial_answer
 from bonanza_server.engine import Engine
-from bonanza_server.errors import Refused, wrong_at
+from bonanza_server.errors import Refused, invalid, wrong_at
 from bonanza_server.lifecycle import studies
 from bonanza_server.lifecycle.ask import Asking, Served, serve
 from bonanza_server.lifecycle.ledger import Ledger, Row, open_ledger
@@ -80,7 +80,7 @@ class Service:
             parsed = await asyncio.to_thread(space_from_spec, spec.space)
             space = await asyncio.to_thread(parsed.spec)
         except InvalidSpace as error:
-            raise wrong_at("invalid-space", "/space" + error.pointer, error.message) from error
+            raise invalid("invalid-space", error, "/space") from error
         try:
             strategy = strategy_spec(spec.strategy)
         except InvalidStrategy as error:

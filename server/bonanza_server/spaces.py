@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from bonanza.spaces import Architecture, InvalidArchitecture, SearchSpace, space_from_spec
-from bonanza_server.errors import wrong_at
+from bonanza_server.errors import invalid
 from bonanza_server.store.models import spaces
 
 MOST_ENUMERATED = 200_000
@@ -59,4 +59,4 @@ def parse(space: SearchSpace, value: object, pointer: str) -> Architecture:
     try:
         return space.validate(value)
     except InvalidArchitecture as error:
-        raise wrong_at("invalid-architecture", pointer + error.pointer, error.message) from error
+        raise invalid("invalid-architecture", error, pointer) from error

@@ -12,8 +12,15 @@ from bonanza.schemas.service import FieldError as FieldError
 from bonanza.schemas.service import Health as Health
 from bonanza.schemas.service import Problem as Problem
 from bonanza.schemas.service import Readiness as Readiness
-from bonanza.schemas.service import SpaceKind as SpaceKind
-from bonanza.schemas.service import SpaceKinds as SpaceKinds
+from bonanza.schemas.space import SampleAnswer as SampleAnswer
+from bonanza.schemas.space import SampleRequest as SampleRequest
+from bonanza.schemas.space import SpaceArchitecture as SpaceArchitecture
+from bonanza.schemas.space import SpaceKind as SpaceKind
+from bonanza.schemas.space import SpaceKinds as SpaceKinds
+from bonanza.schemas.space import SpaceKindSchemas as SpaceKindSchemas
+from bonanza.schemas.space import ValidArchitecture as ValidArchitecture
+from bonanza.schemas.space import ValidateAnswer as ValidateAnswer
+from bonanza.schemas.space import ValidateRequest as ValidateRequest
 from bonanza.schemas.study import Best as Best
 from bonanza.schemas.study import Budget as Budget
 from bonanza.schemas.study import LeasePolicy as LeasePolicy

@@ -1,10 +1,10 @@
-"""The wire form of the service itself: problems, spaces, health."""
+"""The wire form of the service itself: problems, health."""
 
 from __future__ import annotations
 
 from pydantic import ConfigDict, Field
 
-from bonanza.schemas.base import JSON, Answer
+from bonanza.schemas.base import Answer
 
 
 class FieldError(Answer):
@@ -27,20 +27,6 @@ class Problem(Answer):
     request_id: str | None = None
     errors: list[FieldError] | None = None
     retry_after_s: float | None = None
-
-
-class SpaceKind(Answer):
-    """A kind of search space that studies may use."""
-
-    kind: str
-    description: str
-    example: JSON
-
-
-class SpaceKinds(Answer):
-    """The answer of ``GET /v1/spaces``."""
-
-    spaces: list[SpaceKind]
 
 
 class Health(Answer):

@@ -7,7 +7,7 @@ from bonanza.spaces.dot import to_dot
 from bonanza.spaces.drawing import draw
 from bonanza.spaces.graph import LabelledDag, graph_id
 from bonanza.spaces.kind import Kind
-from bonanza.spaces.registry import space_from_spec, space_kinds
+from bonanza.spaces.registry import nearest_kind, space_from_spec, space_kind, space_kinds
 from bonanza.spaces.simplification import Simplified, simplify
 
 __all__ = [
@@ -23,8 +23,10 @@ __all__ = [
     "count_ids",
     "draw",
     "graph_id",
+    "nearest_kind",
     "simplify",
     "space_from_spec",
+    "space_kind",
     "space_kinds",
     "to_dot",
 ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import difflib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bonanza.spaces.base import InvalidSpace, SearchSpace
-from bonanza.spaces.fields import listed, show
+from bonanza.spaces.fields import LONGEST_NAME, listed, show
 
 Schema = Mapping[str, Any]
 """A JSON Schema, draft 2020-12."""
@@ -43,10 +44,26 @@ def parse_spec(spec: object, kinds: Mapping[str, Kind]) -> SearchSpace:
         raise InvalidSpace("", f"must be an object with a kind, one of {listed(kinds)}, not {show(spec)}")
     if "kind" not in spec:
         raise InvalidSpace("/kind", f"is missing; there are {listed(kinds)}")
-    kind = spec["kind"]
-    if not isinstance(kind, str) or kind not in kinds:
-        raise InvalidSpace("/kind", f"must be one of {listed(kinds)}, not {show(kind)}")
-    return kinds[kind].parse(spec)
+    return kind_named(spec["kind"], kinds).parse(spec)
+
+
+def kind_named(name: object, kinds: Mapping[str, Kind]) -> Kind:
+    """The kind of that name.
+
+    Raises:
+        InvalidSpace: there is none; the message has the names there are, and the one that was meant.
+    """
+    if isinstance(name, str) and name in kinds:
+        return kinds[name]
+    nearest = nearest_name(name, kinds)
+    meant = "" if nearest is None else f"; did you mean {show(nearest)}?"
+    raise InvalidSpace("/kind", f"must be one of {listed(kinds)}, not {show(name)}{meant}")
+
+
+def nearest_name(name: object, names: Iterable[str]) -> str | None:
+    """The one that is spelled much like ``name``, or None."""
+    close = difflib.get_close_matches(name[:LONGEST_NAME].lower(), names, n=1) if isinstance(name, str) else []
+    return close[0] if close else None
 
 
 def object_schema(required: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bonanza.spaces import edge_cell, pool, recurrent, resnet_stages, sequence
 from bonanza.spaces.base import SearchSpace
-from bonanza.spaces.kind import Kind, parse_spec
+from bonanza.spaces.kind import Kind, kind_named, nearest_name, parse_spec
 
 _WHOLE: Mapping[str, Kind] = {
     kind.name: kind
@@ -30,6 +30,20 @@ def space_from_spec(spec: Mapping[str, Any]) -> SearchSpace:
         InvalidSpace: a field is wrong, missing or unknown; ``pointer`` is the field, ``message`` what is allowed.
     """
     return parse_spec(spec, KINDS)
+
+
+def space_kind(name: object) -> Kind:
+    """The kind of that name.
+
+    Raises:
+        InvalidSpace: there is none; the message has the names there are, and the one that was meant.
+    """
+    return kind_named(name, KINDS)
+
+
+def nearest_kind(name: object) -> str | None:
+    """The name of a kind that is spelled much like ``name``, or None."""
+    return nearest_name(name, KINDS)
 
 
 def space_kinds() -> tuple[Kind, ...]:

@@ -1,23 +1,13 @@
-"""The service itself: which spaces it knows, whether it lives, whether it can work."""
+"""The service itself: whether it lives, whether it can work."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
 import bonanza
-from bonanza.schemas import Health, Readiness, SpaceKind, SpaceKinds
-from bonanza.spaces import space_kinds
+from bonanza.schemas import Health, Readiness
 
 router = APIRouter(tags=["system"])
-
-
-@router.get("/v1/spaces", operation_id="listSpaces")
-async def list_spaces() -> SpaceKinds:
-    """The kinds of search space a study may use, each with an example to copy."""
-    kinds = [
-        SpaceKind(kind=kind.name, description=kind.description, example=dict(kind.example)) for kind in space_kinds()
-    ]
-    return SpaceKinds(spaces=kinds)
 
 
 @router.get("/healthz", operation_id="health")
