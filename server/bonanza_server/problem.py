@@ -114,7 +114,9 @@ def message(item: dict[str, Any]) -> str:
 
 
 def methods(document: dict[str, Any], path: str) -> list[str]:
-    """The methods that an OpenAPI document has for a path."""
+    """The methods that an OpenAPI document has for a path, of which one without parameters is itself alone."""
+    if path in document["paths"]:
+        return sorted(map(str.upper, document["paths"][path]))
     found: set[str] = set()
     for template, operations in document["paths"].items():
         if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path):

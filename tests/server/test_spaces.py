@@ -73,6 +73,13 @@ def test_a_kind_that_is_none_is_answered_with_those_there_are(name: str, nearest
     assert len(body["detail"]) < 1_000
 
 
+def test_a_method_that_a_path_does_not_have_is_answered_with_those_it_has(site: LiveServer) -> None:
+    for path, allowed in (("sample", "POST"), ("nasbench201", "GET")):
+        answer = site.http.delete(f"/v1/spaces/{path}")
+        problem(answer, "method-not-allowed", says=f"only {allowed}")
+        assert answer.headers["allow"] == allowed
+
+
 def test_a_sample_depends_on_its_seed_alone_and_a_smaller_one_is_its_beginning(site: LiveServer) -> None:
     def draws(**fields: Any) -> list[Any]:
         answer = site.post("/v1/spaces/sample", {"space": NB201} | fields)

@@ -25,7 +25,7 @@ Database = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the API's JSON instead.")]
 
-__all__ = ["DEFAULT_SERVER", "AsJson", "Database", "Key", "Server", "spec"]
+__all__ = ["DEFAULT_SERVER", "AsJson", "Database", "Key", "Server", "file_text", "spec"]
 
 
 def spec(text: str, label: str) -> dict[str, Any]:
@@ -35,16 +35,27 @@ def spec(text: str, label: str) -> dict[str, Any]:
         InvalidRequest: the file cannot be read, or it is no JSON object.
     """
     if text.startswith("@"):
-        try:
-            text = Path(text[1:]).read_text(encoding="utf-8")
-        except OSError as error:
-            raise InvalidRequest(f"cannot read {text[1:]}: {error.strerror}") from error
+        text = file_text(text[1:])
     elif not text.lstrip().startswith("{"):
         return {label: text}
     try:
         found = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"{text.strip()[:60]} is no JSON: {error}") from error
     if not isinstance(found, dict):
         raise InvalidRequest(f'a JSON object is needed here, like {{"{label}": …}}, not {text.strip()[:60]}')
     return found
+
+
+def file_text(name: str) -> str:
+    """What is in a text file.
+
+    Raises:
+        InvalidRequest: it cannot be read.
+    """
+    try:
+        return Path(name).read_text(encoding="utf-8")
+    except OSError as error:
+        raise InvalidRequest(f"cannot read {name}: {error.strerror}") from error
+    except ValueError as error:
+        raise InvalidRequest(f"cannot read {name}: it is no UTF-8 text") from error

@@ -36,7 +36,9 @@ async def list_spaces() -> SpaceKinds:
 
 
 @router.get("/{kind}", operation_id="getSpaceKind", responses=problems("not-found"))
-async def get_space_kind(kind: Annotated[str, Path(description="the kind's name")]) -> SpaceKindSchemas:
+async def get_space_kind(
+    kind: Annotated[str, Path(description="the kind's name", examples=["nasbench201"])],
+) -> SpaceKindSchemas:
     """One kind with the JSON Schemas of its specs and architectures."""
     try:
         found = space_kind(kind)
