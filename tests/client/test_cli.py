@@ -44,12 +44,16 @@ def one_red_line(err: str) -> str:
     return err
 
 
-@pytest.mark.parametrize("command", [[], ["study"], ["db"]])
+@pytest.mark.parametrize("command", [[], ["study"], ["space"], ["db"]])
 def test_a_command_without_arguments_shows_what_there_is(command: list[str], run: Run):
     _, out, err = run(*command)
     shown = out + err
-    wanted = {"study": ["create", "list", "show", "best"], "db": ["upgrade", "check"]}
-    for name in wanted.get("".join(command), ["serve", "worker", "study", "demo", "db", "version"]):
+    wanted = {
+        "study": ["create", "list", "show", "best"],
+        "space": ["show", "sample", "validate"],
+        "db": ["upgrade", "check"],
+    }
+    for name in wanted.get("".join(command), ["serve", "worker", "study", "space", "demo", "db", "version"]):
         assert re.search(rf"│ {name} +\w", shown)
 
 
@@ -66,6 +70,9 @@ def test_a_command_without_arguments_shows_what_there_is(command: list[str], run
         "study list",
         "study show",
         "study best",
+        "space show",
+        "space sample",
+        "space validate",
     ],
 )
 def test_every_command_explains_itself_and_every_option(command: str, run: Run):

@@ -43,11 +43,6 @@ def succeeded(result: tuple[int, str, str]) -> str:
     return out
 
 
-@pytest.mark.parametrize("command", ["show", "sample", "validate"])
-def test_every_command_explains_itself(command: str, run: Run) -> None:
-    assert f"Usage: bonanza space {command}" in succeeded(run(command, "--help"))
-
-
 def test_the_kinds_are_listed(run: Run) -> None:
     out = succeeded(run("show"))
     assert [line.split()[0] for line in out.splitlines() if line[:1].isalpha()][1:-1] == [

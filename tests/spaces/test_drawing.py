@@ -138,7 +138,8 @@ def test_an_architecture_of_any_space_is_drawn_with_each_node_once(
     graph = space.canonical(arch) if simplified else space.graph(arch)
     root = parsed(draw(arch, simplified=simplified))
     labels = [
-        label if graph.units is None else f"{label}, {graph.units[v]:,} units" for v, label in enumerate(graph.labels)
+        f"{label}, {graph.units[v]:,} units" if graph.units and graph.units[v] else label
+        for v, label in enumerate(graph.labels)
     ]
     assert nodes_of(root) == dict(enumerate(labels))
     assert root.findtext(f"{SVG}desc") == arch.text
@@ -205,9 +206,9 @@ def test_a_sum_that_several_ops_read_is_drawn_once() -> None:
 
 
 def test_double_edges_have_their_count_and_layers_their_units() -> None:
-    root = drawn_graph(LabelledDag(("input", "conv3", "output"), ((0, 1), (1, 2)), (1, 3), (3, 1024, 10)))
+    root = drawn_graph(LabelledDag(("input", "conv3", "output"), ((0, 1), (1, 2)), (1, 3), (3, 1024, 0)))
     assert "".join(root.itertext()).count("×3") == 1
-    assert nodes_of(root)[1] == "conv3, 1,024 units"
+    assert nodes_of(root) == {0: "input, 3 units", 1: "conv3, 1,024 units", 2: "output"}
     assert "1,024" in [tspan.text for tspan in root.iter(f"{SVG}tspan")]
 
 
@@ -279,14 +280,22 @@ def test_every_colour_is_legible_on_either_page(name: str) -> None:
     [
         *(
             (op, "convolution")
-            for op in ("nor_conv_3x3", "sep_conv_5x5", "conv3x3-bn-relu", "res3", "Conv2d", "k=conv")
+            for op in (
+                "nor_conv_3x3",
+                "sep_conv_5x5",
+                "conv3x3-bn-relu",
+                "res3",
+                "Conv2d",
+                "k=conv",
+                "factorized_reduce",
+            )
         ),
         *((op, "pool") for op in ("avg_pool_3x3", "maxpool3x3", "max-pool")),
         *((op, "identity") for op in ("skip_connect", "identity", "id")),
         *((op, "zero") for op in ("none", "zero", "Zeroize")),
         *((op, "activation") for op in ("tanh", "relu", "leaky-relu", "sigmoid", "softmax", "act=gelu", "crelu")),
         *((op, "linear") for op in ("linear", "fc", "dense")),
-        *((op, "join") for op in ("concat", "concat 2", "add")),
+        *((op, "join") for op in ("concat", "concat 2", "add", "normal c_{k-1}")),
     ],
 )
 def test_an_op_has_the_colour_of_its_family(label: str, family: str) -> None:

@@ -21,7 +21,7 @@ def to_dot(arch: Architecture, *, simplified: bool = False) -> str:
     ]
     for v, label in enumerate(graph.labels):
         shade = COLOURS[colours[v]].light
-        text = _escaped(label) + ("" if graph.units is None else f"\\n{graph.units[v]:,}")
+        text = _escaped(label) + (f"\\n{graph.units[v]:,}" if graph.units and graph.units[v] else "")
         style = "" if v in live else ', style="rounded,dashed"'
         lines.append(
             f'  {v} [label="{text}", fillcolor="{shade.fill}", color="{shade.stroke}", fontcolor="{shade.text}"{style}];'

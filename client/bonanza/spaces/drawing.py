@@ -155,8 +155,8 @@ def _boxes(made: Picture, graph: LabelledDag, colours: Sequence[str], shown: Ite
         colour = colours[box.node]
         shade = COLOURS[colour].light
         round_ = box.height / 2 if colour == "io" else 7.0
-        note = f'<tspan dx="7" font-size="11" fill-opacity=".7">{_escaped(box.note)}</tspan>' if box.note else ""
-        units = "" if graph.units is None else f", {graph.units[box.node]:,} units"
+        note = f'<tspan dx="7" font-size="11" fill-opacity=".7">{box.note}</tspan>' if box.note else ""
+        units = f", {box.note} units" if box.note else ""
         yield (
             f'<g class="node {colour}" data-node="{box.node}"><title>{_escaped(graph.labels[box.node])}{units}</title>'
             f'<rect x="{_number(box.centre.x - box.width / 2)}" y="{_number(box.top)}" width="{_number(box.width)}" '

@@ -54,11 +54,11 @@ OTHERS: Mapping[str, Colour] = {
 COLOURS: Mapping[str, Colour] = {**FAMILIES, **OTHERS}
 
 _WORDS: tuple[tuple[str, str], ...] = (
-    ("convolution", r"conv|^res\d"),  # before activations: conv3x3-bn-relu
+    ("convolution", r"conv|^res\d|\bfactorized reduce\b"),  # before activations: conv3x3-bn-relu
     ("pool", r"pool"),
     ("identity", r"\b(identity|skip|id)\b"),
     ("zero", r"\b(none|zero|zeroize)\b"),
-    ("join", r"\b(concat|cat|add|sum|mul|mean|blend)\b"),
+    ("join", r"\b(concat|cat|add|sum|mul|mean|blend|c k [12])\b"),
     ("activation", r"\b(\w?relu6?|leaky|[sg]?elu|tanh|sigmoid|logistic|soft(max|plus|sign)|silu|swish|mish|sine?)\b"),
     ("linear", r"\b(linear|fc|dense|mlp)\b"),
 )

@@ -41,7 +41,10 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A node, or the dot of a sum (``node`` None), around its centre. ``label`` and ``note`` are what it shows."""
+    """A node, or the dot of a sum (``node`` None), around its centre.
+
+    It shows ``label``, and as ``note`` its units, if it has any of its own.
+    """
 
     node: int | None
     label: str
@@ -96,7 +99,7 @@ def picture(graph: LabelledDag) -> Picture:
     summed = with_sums(graph)
     units = graph.units
     texts = [
-        ("", "") if v is None else (shortened(graph.labels[v]), "" if units is None else f"{units[v]:,}")
+        ("", "") if v is None else (shortened(graph.labels[v]), f"{units[v]:,}" if units and units[v] else "")
         for v in summed.items
     ]
     heights = [SUM_SIZE if v is None else BOX_HEIGHT for v in summed.items]
