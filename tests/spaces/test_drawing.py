@@ -295,7 +295,7 @@ def test_every_colour_is_legible_on_either_page(name: str) -> None:
         *((op, "zero") for op in ("none", "zero", "Zeroize")),
         *((op, "activation") for op in ("tanh", "relu", "leaky-relu", "sigmoid", "softmax", "act=gelu", "crelu")),
         *((op, "linear") for op in ("linear", "fc", "dense")),
-        *((op, "join") for op in ("concat", "concat 2", "add", "normal c_{k-1}")),
+        *((op, "join") for op in ("concat", "concat 2", "add", "normal c_{k-1}", "-", "+")),
     ],
 )
 def test_an_op_has_the_colour_of_its_family(label: str, family: str) -> None:

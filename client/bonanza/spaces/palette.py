@@ -58,7 +58,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
     ("pool", r"pool"),
     ("identity", r"\b(identity|skip|id)\b"),
     ("zero", r"\b(none|zero|zeroize)\b"),
-    ("join", r"\b(concat|cat|add|sum|mul|mean|blend|c k [12])\b"),
+    ("join", r"\b(concat|cat|add|sum|mul|mean|blend|c k [12])\b|^ ?$"),  # or no word at all
     ("activation", r"\b(\w?relu6?|leaky|[sg]?elu|tanh|sigmoid|logistic|soft(max|plus|sign)|silu|swish|mish|sine?)\b"),
     ("linear", r"\b(linear|fc|dense|mlp)\b"),
 )
