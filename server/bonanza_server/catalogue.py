@@ -113,7 +113,7 @@ def validate(request: ValidateRequest) -> str:
             errors += invalid("invalid-architecture", error, "/architecture" if one else f"/architectures/{k}").errors
     if errors:
         more = f" (and {len(errors) - 1} more architectures are not valid)" if len(errors) > 1 else ""
-        raise Refused("invalid-architecture", errors[0][1] + more, errors=errors)
+        raise Refused("invalid-architecture", ": ".join(errors[0]) + more, errors=errors)
     made = (_described(arch, request) for arch in valid)
     found, reason = _within_bounds(made, len(valid))
     return ValidateAnswer(space=space.spec(), architectures=found, reason=reason).model_dump_json()

@@ -210,9 +210,10 @@ def test_an_answer_that_would_be_too_much_stops_and_says_why(
 
 
 def test_work_that_does_not_end_is_killed_and_the_next_request_is_served() -> None:
-    with LocalExecutor(1, deadline_seconds=1.0, preload=("bonanza_server.catalogue",)) as executor:
+    positions = [{"name": f"p{k}", "choices": [1, 2]} for k in range(1_000)]  # seconds, on any machine
+    with LocalExecutor(1, deadline_seconds=0.5, preload=("bonanza_server.catalogue",)) as executor:
         found = Catalogue(executor)
-        much = SampleRequest(space=SLOW, count=1_000)
+        much = SampleRequest(space={"kind": "sequence", "positions": positions}, count=1_000)
         error = refused(lambda: asyncio.run(found.sample(much)))
         assert (error.slug, error.errors[0][0]) == ("invalid", "/space")
         assert "in Python" in error.detail
