@@ -85,10 +85,18 @@ def specs() -> st.SearchStrategy[dict[str, Any]]:
     return (
         st.just({"kind": "nasbench201"})
         | edge_cell_specs()
+        | stacked_cells_specs()
         | sequence_specs()
         | recurrent_specs()
         | resnet_stages_specs()
         | pool_specs()
+    )
+
+
+def stacked_cells_specs() -> st.SearchStrategy[dict[str, Any]]:
+    """Specs of ``darts``, with ``none`` and without, said and left out, and of ``nasnet``."""
+    return st.sampled_from(
+        [{"kind": "darts"}, {"kind": "darts", "none": False}, {"kind": "darts", "none": True}, {"kind": "nasnet"}]
     )
 
 
@@ -146,6 +154,7 @@ def hostile_json() -> st.SearchStrategy[Any]:
                 "edges",
                 "12-1",
                 "0 0 1",
+                "Genotype(normal=[",
             ]
         )
     )
@@ -161,6 +170,9 @@ def hostile_json() -> st.SearchStrategy[Any]:
             "name",
             "stages",
             "activations",
+            "none",
+            "normal",
+            "cell",
             "\ud800/~",
         ]
     ) | st.text(max_size=3)

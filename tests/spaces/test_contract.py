@@ -150,3 +150,21 @@ class TestPoolOfOne(PoolContract):
 
 class TestPoolOfTwo(PoolContract):
     spec: ClassVar = pool_of({"kind": "resnet_stages", "blocks": [4, 6]}, draws=2, seed=5)
+
+
+class StackedCellsContract(SpaceContract):
+    """Cells are accepted as genotypes too."""
+
+    accepts_text = True
+
+
+class TestDarts(StackedCellsContract):
+    spec: ClassVar = {"kind": "darts"}
+
+
+class TestDartsWithNone(StackedCellsContract):
+    spec: ClassVar = {"kind": "darts", "none": True}
+
+
+class TestNasnet(StackedCellsContract):
+    spec: ClassVar = {"kind": "nasnet"}

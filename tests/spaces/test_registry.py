@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -73,6 +74,12 @@ def choices_of(space: SearchSpace) -> list[list[Any]]:
     spec = space.spec()
     if spec["kind"] == "sequence":
         return [position["choices"] for position in spec["positions"]]
+    if spec["kind"] == "darts":
+        ops = range(8 if spec.get("none") else 7)
+        sources = [list(itertools.permutations(range(node), 2)) for node in (2, 3, 4, 5)]
+        return 2 * [list(found) for node in sources for found in (node, ops, ops)]
+    if spec["kind"] == "nasnet":
+        return [list(itertools.permutations(itertools.product(range(8), range(node)), 2)) for node in (2, 3, 4, 5)]
     nodes, ops = (4, range(5)) if spec["kind"] == "nasbench201" else (spec["nodes"], spec["ops"])
     return [list(ops)] * (nodes * (nodes - 1) // 2)
 
@@ -85,7 +92,7 @@ def choices_of(space: SearchSpace) -> list[list[Any]]:
         (
             {"kind": "darts2"},
             "/kind",
-            'one of "nasbench201", "edge_cell", "sequence", "recurrent", "resnet_stages", "pool", not "darts2"',
+            'one of "nasbench201", "edge_cell", "darts", "nasnet", "sequence", "recurrent", "resnet_stages", "pool", not',
         ),
         ({"kind": ["edge_cell"]}, "/kind", "not a list of 1"),
         ({"kind": "nasbench201", "nodes": 4}, "/nodes", 'unknown here; allowed: "kind"'),
@@ -112,6 +119,10 @@ def choices_of(space: SearchSpace) -> list[list[Any]]:
         (CELL | {"identity_op": "skip_connect"}, "/identity_op", "null or one of the ops"),
         (CELL | {"identity_op": "none"}, "/identity_op", "another op than zero_op"),
         (CELL | {"zero": None}, "/zero", "unknown"),
+        ({"kind": "darts", "none": 1}, "/none", "true or false"),
+        ({"kind": "darts", "none": None}, "/none", "not null"),
+        ({"kind": "darts", "ops": []}, "/ops", "unknown"),
+        ({"kind": "nasnet", "none": True}, "/none", 'unknown here; allowed: "kind"'),
         (LIST | {"positions": []}, "/positions", "1 to 1,000 positions, not of 0"),
         (LIST | {"positions": LIST["positions"] * 1_001}, "/positions", "not of 1001"),
         (LIST | {"positions": LIST["positions"] * 2}, "/positions/1/name", 'not "p" again'),
@@ -200,7 +211,7 @@ for spec in json.loads(SPECS):
 def test_hash_order_changes_nothing() -> None:
     ops = ["none", "skip_connect", "a", "b"]
     chosen = [{"kind": "nasbench201"}, {"kind": "edge_cell", "nodes": 7, "ops": ops}, LIST]
-    chosen += [{"kind": "recurrent", "nodes": 6}, {"kind": "resnet_stages"}]
+    chosen += [{"kind": "darts"}, {"kind": "nasnet"}, {"kind": "recurrent", "nodes": 6}, {"kind": "resnet_stages"}]
     cells = [space_from_spec(chosen[1]).sample(random.Random(k)).text for k in range(40)]
     chosen.append({"kind": "pool", "of": chosen[1], "architectures": cells})
     script = SCRIPT.replace("SPECS", repr(json.dumps(chosen)))

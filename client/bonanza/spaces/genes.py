@@ -15,6 +15,20 @@ from dataclasses import dataclass
 Genes = tuple[int, ...]
 
 
+def edited(free: list[int], rng: random.Random, *, rate: float) -> list[int]:
+    """Which of the n genes ``free`` to change: each with probability rate/n; where that gives none, one uniformly.
+
+    Raises:
+        ValueError: ``rate`` is not a finite number above 0.
+    """
+    if not 0 < rate < math.inf:
+        raise ValueError(f"the mutation rate is the expected number of edits, above 0, not {rate}")
+    if not free:
+        return []
+    chance = rate / len(free)
+    return [k for k in free if rng.random() < chance] or [rng.choice(free)]
+
+
 @dataclass(frozen=True, slots=True)
 class Genome:
     """All vectors whose gene k is one of 0 .. sizes[k] - 1."""
@@ -33,22 +47,16 @@ class Genome:
     def mutate(self, genes: Genes, rng: random.Random, *, rate: float) -> Genes:
         """A copy where each of the n genes that has a choice is changed, to another choice, with probability rate/n.
 
-        Where that would change none, one gene drawn uniformly is changed: so there are ``rate`` changes on average
-        plus the chance of none, 1.33 at rate 1 with 6 genes. Deviations from BANANAS on NAS-Bench-201 (naszilla
+        Where that would change none, one gene drawn uniformly is changed (``edited``): so there are ``rate`` changes on
+        average plus the chance of none, 1.33 at rate 1 with 6 genes. Deviations from BANANAS on NAS-Bench-201 (naszilla
         cell_201.py), which has rate/4 for each of 6 genes, 1.5 changes, and may return the parent. If no gene has a
         choice, the parent.
 
         Raises:
             ValueError: ``rate`` is not a finite number above 0.
         """
-        if not 0 < rate < math.inf:
-            raise ValueError(f"the mutation rate is the expected number of edits, above 0, not {rate}")
-        free = [k for k, size in enumerate(self.sizes) if size > 1]
-        if not free:
-            return genes
-        chance = rate / len(free)
         child = list(genes)
-        for k in [k for k in free if rng.random() < chance] or [rng.choice(free)]:
+        for k in edited([k for k, size in enumerate(self.sizes) if size > 1], rng, rate=rate):
             other = rng.randrange(self.sizes[k] - 1)
             child[k] = other + (other >= genes[k])
         return tuple(child)

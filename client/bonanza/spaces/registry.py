@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bonanza.spaces import edge_cell, pool, recurrent, resnet_stages, sequence
+from bonanza.spaces import darts, edge_cell, nasnet, pool, recurrent, resnet_stages, sequence
 from bonanza.spaces.base import SearchSpace
 from bonanza.spaces.kind import Kind, kind_named, nearest_name, parse_spec
 
@@ -13,6 +13,8 @@ _WHOLE: Mapping[str, Kind] = {
     kind.name: kind
     for family in (
         edge_cell,
+        darts,
+        nasnet,
         sequence,
         recurrent,
         resnet_stages,

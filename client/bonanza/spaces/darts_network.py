@@ -1,0 +1,59 @@
+"""What the CIFAR network of the DARTS repository costs, of any pair of cells.
+
+Liu, Simonyan, Yang 2019, section 3 and appendix; quark0/darts cnn/model.py and cnn/operations.py: a stem of 3C channels, 20 cells
+of which cells 6 and 13 are reductions that halve the image and double the channels, a linear layer. Each cell first
+brings its two inputs to its own width by 1x1 convolutions. The auxiliary head, which only training has, is left out,
+as the repository's own count does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from bonanza.spaces.cost import FREE, Cost, convolution, linear
+
+CHANNELS = 36
+CELLS = 20
+NODES = 4
+"""Values side by side in a cell's output."""
+PIXELS = 32
+CLASSES = 10
+
+Pair = tuple[str, int]
+"""An op and the number of its source; 0 and 1 are the cell's inputs."""
+
+
+def network_cost(normal: Sequence[Pair], reduce: Sequence[Pair], channels: int = CHANNELS) -> Cost:
+    """The whole network with these cells; dead ops count too, as in the published tables.
+
+    Checked: 3,349,342 parameters of DARTS_V2, as the repository logs; 3.5 M of the cell that BONAS found, as its Table 3 has it;
+    all parameters of 545 networks of OnceNAS-Bench to the last one, and their FLOPs but for those of normalisations
+    and average pools, which it counts and ``Cost`` does not.
+    """
+    width, size = channels, PIXELS
+    before = last = 3 * channels  # channels of the outputs of the two cells before
+    total = convolution(3, last, 3, size)
+    for k in range(CELLS):
+        reduction = k in {CELLS // 3, 2 * CELLS // 3}
+        width *= 1 + reduction
+        total += convolution(before, width, 1, size) + convolution(last, width, 1, size)
+        size //= 1 + reduction
+        for op, source in reduce if reduction else normal:
+            total += op_cost(op, width, size, strided=reduction and source < 2)
+        before, last = last, NODES * width
+    return total + linear(last, CLASSES)
+
+
+@lru_cache(maxsize=1_024)
+def op_cost(op: str, width: int, size: int, *, strided: bool) -> Cost:
+    """One op of ``width`` channels to ``size`` x ``size`` pixels.
+
+    A separable convolution is applied twice, a dilated one once; a ``strided`` skip_connect is a factorised reduction,
+    two 1x1 convolutions to half the channels each. Pools, other skips and ``none`` have no weights.
+    """
+    if op.startswith(("sep_conv", "dil_conv")):
+        kernel = int(op[-1])
+        once = convolution(width, width, kernel, size, groups=width, norm=False) + convolution(width, width, 1, size)
+        return once * 2 if op.startswith("sep_conv") else once
+    return convolution(width, width, 1, size) if op == "skip_connect" and strided else FREE
