@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import os
@@ -74,12 +73,6 @@ def choices_of(space: SearchSpace) -> list[list[Any]]:
     spec = space.spec()
     if spec["kind"] == "sequence":
         return [position["choices"] for position in spec["positions"]]
-    if spec["kind"] == "darts":
-        ops = range(8 if spec.get("none") else 7)
-        sources = [list(itertools.permutations(range(node), 2)) for node in (2, 3, 4, 5)]
-        return 2 * [list(found) for node in sources for found in (node, ops, ops)]
-    if spec["kind"] == "nasnet":
-        return [list(itertools.permutations(itertools.product(range(8), range(node)), 2)) for node in (2, 3, 4, 5)]
     nodes, ops = (4, range(5)) if spec["kind"] == "nasbench201" else (spec["nodes"], spec["ops"])
     return [list(ops)] * (nodes * (nodes - 1) // 2)
 
@@ -92,7 +85,8 @@ def choices_of(space: SearchSpace) -> list[list[Any]]:
         (
             {"kind": "darts2"},
             "/kind",
-            'one of "nasbench201", "edge_cell", "darts", "nasnet", "sequence", "recurrent", "resnet_stages", "pool", not',
+            'one of "nasbench201", "edge_cell", "darts", "nasnet", "sequence", "recurrent", "resnet_stages", "pool", '
+            'not "darts2"',
         ),
         ({"kind": ["edge_cell"]}, "/kind", "not a list of 1"),
         ({"kind": "nasbench201", "nodes": 4}, "/nodes", 'unknown here; allowed: "kind"'),

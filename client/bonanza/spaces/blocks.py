@@ -85,9 +85,9 @@ class BlockGenome:
         """
         child: list[int] = []
         for k in range(0, len(a), WIDTH):
-            x, y = a[k : k + WIDTH], b[k : k + WIDTH]
-            mixed = [(*x[:2], *y[2:]), (*y[:2], *x[2:])]
-            child += rng.choice([x, y, *mixed] if all(map(self.allows, mixed)) else [x, y])
+            one, other = (a[k], a[k + 1], a[k + 2], a[k + 3]), (b[k], b[k + 1], b[k + 2], b[k + 3])
+            mixed = [(*one[:2], *other[2:]), (*other[:2], *one[2:])]
+            child += rng.choice([one, other, *mixed] if all(map(self.allows, mixed)) else [one, other])
         return tuple(child)
 
     def enumerate(self) -> Iterator[Genes]:

@@ -40,6 +40,10 @@ def parse_genotype(text: str) -> Genotype:
     """
     if len(text) > LONGEST:
         raise InvalidArchitecture("", f"a genotype has up to {LONGEST:,} characters, not {len(text):,}")
+    if "Genotype" not in text:
+        raise InvalidArchitecture(
+            "", f"a genotype reads Genotype(normal=[('sep_conv_3x3', 1), ...], ...), not {show(text)}"
+        )
     return _Reader(text).genotype()
 
 
@@ -68,15 +72,13 @@ class _Reader:
         self._advance()
 
     def genotype(self) -> Genotype:
-        head = self._take("name", "Genotype(...)")
-        if head != "Genotype" and self._at("="):
+        if self._kind == "name" and self._value != "Genotype":
             self._advance()
-            head = self._take("name", "Genotype(...)")
-        if head != "Genotype":
-            raise InvalidArchitecture("", f"a genotype reads Genotype(normal=[...], ...), not {show(self._text)}")
+            self._mark("=", "= or Genotype(...)")
+        self._call("Genotype", "Genotype(...)")
         cells: dict[str, list[tuple[str, int]]] = {}
         concats: dict[str, Sequence[int]] = {}
-        for _ in self._items("("):
+        for _ in self._items("a field"):
             field = self._take("name", "a field")
             if field not in Genotype._fields or field in cells or field in concats:
                 raise InvalidArchitecture(
@@ -107,13 +109,19 @@ class _Reader:
     def _concat(self) -> Sequence[int]:
         if self._kind != "name":
             return [self._number("a node's number") for _ in self._items("a list of nodes or range(...)")]
-        if self._value != "range":
-            raise self._refusal("a list of nodes or range(...)")
-        self._advance()
-        bounds = [self._number("a node's number") for _ in self._items("( after range")]
+        self._call("range", "a list of nodes or range(...)")
+        bounds = [self._number("a node's number") for _ in self._items("a bound")]
         if not 1 <= len(bounds) <= 2:
             raise InvalidArchitecture("", f"a concat's range has one or two bounds, not {len(bounds)}")
         return range(*bounds)
+
+    def _call(self, name: str, wanted: str) -> None:
+        """Read a name; the reader stands at the bracket behind it, which is round."""
+        if self._kind != "name" or self._value != name:
+            raise self._refusal(wanted)
+        self._advance()
+        if not self._at("("):
+            raise self._refusal(f"( after {name}")
 
     def _items(self, wanted: str) -> Iterator[None]:
         """Step through a bracketed list: the reader stands at an item at each step, behind the bracket at the end."""
