@@ -1,4 +1,4 @@
-"""Networks of the DARTS space as published: two ``op.source`` for each node, the normal cell before the reduction cell."""
+"""Networks of the DARTS space as published: two ``op.source`` for each node, the normal cell first."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ RANDOM = """
 7.1;5.0;2.0;2.1;1.3;1.0;6.1;1.0;7.1;2.0;2.2;3.1;3.2;3.1;2.0;7.3
 3.1;6.0;7.1;2.0;7.0;4.2;2.2;5.3;1.0;6.1;3.1;1.0;7.1;6.0;5.1;2.2
 """.strip().splitlines()
-"""Of the 214 random networks of Yang, Esperanca, Carlucci 2020, "NAS evaluation is frustratingly hard" (antoyang/NAS-Benchmark)."""
+"""Of the 214 random networks of "NAS evaluation is frustratingly hard" (Yang, Esperança, Carlucci 2020; repository
+antoyang/NAS-Benchmark)."""
 
 _MEASURED = """
 3.262942 536.55264 5.0;7.1;2.1;7.0;2.2;6.3;4.2;4.0;5.1;1.0;1.0;1.1;6.1;6.0;2.0;4.4

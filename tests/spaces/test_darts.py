@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 
 from bonanza.spaces import Architecture, InvalidArchitecture, space_from_spec
+from bonanza.spaces.blocks import BlockGenome
 from bonanza.spaces.cost import Cost
 from tests.spaces.golden_darts import MEASURED, OPS, RANDOM
 from tests.spaces.interpreter import PRIME, apply, evaluate, random_weights
@@ -42,11 +43,12 @@ def decoded(code: str) -> dict[str, Cell]:
 def written(json: dict[str, Cell]) -> str:
     """The genotype, as Python prints the original's named tuple."""
     cells = {role: [tuple(pair) for pair in cell] for role, cell in json.items()}
-    return f"Genotype(normal={cells['normal']}, normal_concat=range(2, 6), reduce={cells['reduce']}, reduce_concat=range(2, 6))"
+    normal, reduce = cells["normal"], cells["reduce"]
+    return f"Genotype(normal={normal}, normal_concat=range(2, 6), reduce={reduce}, reduce_concat=range(2, 6))"
 
 
 def cell(text: str) -> Cell:
-    """``op source`` for each input: ``n`` none, ``m`` max_pool_3x3, ``s`` skip_connect, ``3`` and ``5`` sep_conv, ``d`` dil_conv_3x3."""
+    """An op and a source for each input: none, max_pool_3x3, skip_connect, sep_conv_3x3 and 5x5, dil_conv_3x3."""
     names = dict(zip("nms35d", (OPS[k] for k in (0, 1, 3, 4, 5, 6)), strict=True))
     return [[names[op], int(source)] for op, source in text.split()]
 
@@ -133,6 +135,15 @@ def test_there_are_as_many_networks_as_the_literature_says() -> None:
     assert 1.0e18 < DARTS.size / 2**8 < 1.1e18  # no order of the 8 nodes' inputs; BANANAS and NAS-Bench-301: 10^18
 
 
+def test_the_spellings_of_one_op_are_all_listed_once() -> None:
+    genome = BlockGenome(cells=1, ops=1, repeats=False)
+    every = list(genome.enumerate())
+    assert len(every) == len(set(every)) == genome.size == 2_880
+    assert every == sorted(every)
+    assert all(source < k // 4 + 2 for genes in every for k, source in enumerate(genes) if k % 2)
+    assert all(genes[k + 1] != genes[k + 3] for genes in every for k in range(0, 16, 4))
+
+
 def test_a_network_has_96_neighbours_of_another_op_and_24_of_another_source() -> None:
     arch = DARTS.sample(random.Random(0))
     changed: Counter[str] = Counter()
@@ -202,7 +213,7 @@ def test_different_networks_have_different_ids(one: dict[str, str], other: dict[
 
 
 def respelled(pairs: Cell, order: tuple[int, ...]) -> Cell | None:
-    """The cell with its nodes in this order, each node's inputs sorted; None where a node would come before its source."""
+    """The cell with its nodes in this order and their inputs sorted; None where a node would precede its source."""
     place = {0: 0, 1: 1} | {node + 2: k + 2 for k, node in enumerate(order)}
     found: Cell = []
     for k, node in enumerate(order):
@@ -320,6 +331,17 @@ def test_a_child_has_each_input_from_either_parent_equally_often() -> None:
             first.update(k for k, found in enumerate(child) if found == ours[k] != theirs[k])
         for k in range(16):
             assert ours[k] == theirs[k] or abs(first[k] - 500) < 80  # five deviations
+
+
+def test_a_child_mixes_the_inputs_of_a_node_only_where_they_differ_still() -> None:
+    a = DARTS.validate({"normal": cell(CALM), "reduce": cell(CALM)})
+    b = DARTS.validate({"normal": cell("d1 m0 d1 m0 d1 m3 d3 m1"), "reduce": cell(CALM)})
+    rng = random.Random(8)
+    seen = {tuple(inputs(DARTS.crossover(a, b, rng))[k : k + 2]) for _ in range(500) for k in (2, 4)}
+    ours, theirs = inputs(a), inputs(b)
+    second = {(ours[2], ours[3]), (theirs[2], theirs[3])}  # 30 and m0 would read one node
+    third = set(itertools.product((ours[4], theirs[4]), (ours[5], theirs[5])))
+    assert seen == second | third
 
 
 def inputs(arch: Architecture) -> list[tuple[str, int]]:

@@ -14,11 +14,11 @@ from bonanza.spaces import InvalidArchitecture
 from bonanza.spaces.genotype import LONGEST, Genotype, parse_genotype
 from tests.strategies import generators
 
-SHORT = Genotype([("sep_conv_3x3", 1), ("none", 0)], range(2, 6), [("a", 10)], [2, 3])
+SHORT = Genotype([("max", 1), ("none", 0)], range(2, 6), [("a", 10)], [2, 3])
 
 INDENTED = """Genotype(
   normal = [
-    ('sep_conv_3x3', 1),
+    ('max', 1),
     ('none', 0),
   ],
   normal_concat = range(2, 6),\r
@@ -32,11 +32,11 @@ INDENTED = """Genotype(
     "text",
     [
         repr(SHORT),
-        "Genotype(normal=[('sep_conv_3x3', 1), ('none', 0)], normal_concat=range(2, 6), reduce=[('a', 10)], reduce_concat=[2, 3])",
-        'Genotype(normal=[("sep_conv_3x3",1),("none",0)],normal_concat=range(2,6),reduce=[("a",10)],reduce_concat=[2,3])',
+        "Genotype(normal=[('max', 1), ('none', 0)], normal_concat=range(2, 6), reduce=[('a', 10)], reduce_concat=[2, 3])",
+        'Genotype(normal=[("max",1),("none",0)],normal_concat=range(2,6),reduce=[("a",10)],reduce_concat=[2,3])',
         INDENTED,
-        "Genotype(normal=(('sep_conv_3x3', 1), ['none', 0]), normal_concat=range(2, 6), reduce=[['a', 10]], reduce_concat=(2, 3))",
-        "Genotype(reduce_concat=[2, 3], reduce=[('a', 10)], normal_concat=range(2, 6), normal=[('sep_conv_3x3', 1), ('none', 0)])",
+        "Genotype(normal=(('max', 1), ['none', 0]), normal_concat=range(2, 6), reduce=[['a', 10]], reduce_concat=(2, 3))",
+        "Genotype(reduce_concat=[2, 3], reduce=[('a', 10)], normal_concat=range(2, 6), normal=[('max', 1), ('none', 0)])",
         f"  DARTS_V2 = {SHORT}",
     ],
 )

@@ -61,9 +61,10 @@ class BlockGenome:
     def mutate(self, genes: Genes, rng: random.Random, *, rate: float) -> Genes:
         """A copy where about ``rate`` genes, ops or sources, have other values that the block allows; at least one.
 
-        Each of the n genes that has another value is changed with probability rate/n (``genes.edited``). Deviations from
-        BANANAS (naszilla cell_301.py), which draws a cell, then an input, then whether to change its op or its source:
-        its loop runs over the ops, of which there are fewer than inputs, so that each cell's last input never changes.
+        Each of the n genes that has another value is changed with probability rate/n (``genes.edited``); the sources of
+        a first block that reads both have none. Deviations from BANANAS (naszilla cell_301.py), which draws a cell,
+        then an input, then whether to change its op or its source: its loop over the inputs is as long as the list of
+        7 ops, so that the last of a cell's 8 inputs never changes.
         """
         child = list(genes)
         for k in edited([k for k in range(len(genes)) if self._others(genes, k)], rng, rate=rate):

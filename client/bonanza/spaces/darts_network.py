@@ -1,9 +1,9 @@
 """What the CIFAR network of the DARTS repository costs, of any pair of cells.
 
-Liu, Simonyan, Yang 2019, section 3 and appendix; quark0/darts cnn/model.py and cnn/operations.py: a stem of 3C channels, 20 cells
-of which cells 6 and 13 are reductions that halve the image and double the channels, a linear layer. Each cell first
-brings its two inputs to its own width by 1x1 convolutions. The auxiliary head, which only training has, is left out,
-as the repository's own count does.
+Liu, Simonyan, Yang 2019 (arXiv 1806.09055), section 3; quark0/darts cnn/model.py and cnn/operations.py: a stem of 3C
+channels, C = 36, then 20 cells, of which cells 6 and 13 (from 0) are reductions that halve the image and double the
+channels, then a linear layer. Each cell first brings its two inputs to its own width by 1x1 convolutions. The auxiliary
+head, which only training has, is left out, as it is of the repository's own count.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ Pair = tuple[str, int]
 def network_cost(normal: Sequence[Pair], reduce: Sequence[Pair], channels: int = CHANNELS) -> Cost:
     """The whole network with these cells; dead ops count too, as in the published tables.
 
-    Checked: 3,349,342 parameters of DARTS_V2, as the repository logs; 3.5 M of the cell that BONAS found, as its Table 3 has it;
-    all parameters of 545 networks of OnceNAS-Bench to the last one, and their FLOPs but for those of normalisations
-    and average pools, which it counts and ``Cost`` does not.
+    Checked: 3,349,342 parameters of DARTS_V2, as the repository logs; 3.5 M of the cell that BONAS found (its Table
+    3); the parameters of all 545 networks of OnceNAS-Bench, to the last one. Its FLOPs are these and, besides, those
+    of batch norms and average pools, which ``Cost`` does not count.
     """
     width, size = channels, PIXELS
     before = last = 3 * channels  # channels of the outputs of the two cells before
@@ -37,6 +37,7 @@ def network_cost(normal: Sequence[Pair], reduce: Sequence[Pair], channels: int =
     for k in range(CELLS):
         reduction = k in {CELLS // 3, 2 * CELLS // 3}
         width *= 1 + reduction
+        # Behind a reduction the first is a factorised reduction, from twice the size, which costs the same.
         total += convolution(before, width, 1, size) + convolution(last, width, 1, size)
         size //= 1 + reduction
         for op, source in reduce if reduction else normal:

@@ -37,8 +37,8 @@ KINDS = (
     Kind(
         name="nasnet",
         description=(
-            "The open domain of BONAS: one cell for the normal and the reduction role, of 4 blocks, each the sum of 2 "
-            "different (op, source) pairs; the 8 ops of DARTS. Architectures may be given as genotypes with two equal cells."
+            "The open domain of BONAS: one cell for both roles, normal and reduction, of 4 blocks, each the sum of 2 "
+            "different (op, source) pairs; the 8 ops of DARTS. Architectures may be genotypes of two equal cells too."
         ),
         example={"kind": "nasnet"},
         spec_schema=object_schema({"kind": {"const": "nasnet"}}),

@@ -102,7 +102,7 @@ class StackedCells:
         return mutated(arch, rng, lambda: Architecture(self, self._genome.mutate(genes, rng, rate=rate)), silent=silent)
 
     def neighbors(self, arch: Architecture) -> Iterator[Architecture]:
-        """All cells with another op or another source at one input: 120 in ``darts``, 96 of an op and 24 of a source."""
+        """All cells with another op or source at one input: 120 in ``darts``, 96 of an op and 24 of a source."""
         return (Architecture(self, genes) for genes in self._genome.neighbors(arch.genes_in(self)))
 
     def crossover(self, a: Architecture, b: Architecture, rng: random.Random) -> Architecture:
