@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bonanza.spaces import darts, edge_cell, nasnet, pool, recurrent, resnet_stages, sequence
+from bonanza.spaces import darts, edge_cell, layer_graph, nasnet, pool, recurrent, resnet_stages, sequence
 from bonanza.spaces.base import SearchSpace
 from bonanza.spaces.kind import Kind, kind_named, nearest_name, parse_spec
 
@@ -18,6 +18,7 @@ _WHOLE: Mapping[str, Kind] = {
         sequence,
         recurrent,
         resnet_stages,
+        layer_graph,
     )
     for kind in family.KINDS
 }
