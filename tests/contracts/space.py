@@ -35,11 +35,12 @@ ENUMERABLE = 20_000
 
 @lru_cache(maxsize=2_000)
 def networkx_graph(graph: LabelledDag) -> nx.DiGraph[int]:
-    """The graph as networkx has it; the ends are told from ops that might be called like them."""
+    """The graph as networkx has it, units and mass in its labels; the ends are told from ops that might be called so."""
     ends = {0: "in", len(graph.labels) - 1: "out"}
     found: nx.DiGraph[int] = nx.DiGraph()
     for v, label in enumerate(graph.labels):
-        found.add_node(v, label=(ends.get(v, "op"), label))
+        units, mass = graph.units and graph.units[v], graph.mass and graph.mass[v]
+        found.add_node(v, label=(ends.get(v, "op"), label, units, mass))
     for (v, w), count in zip(graph.edges, graph.counts, strict=True):
         found.add_edge(v, w, count=count)
     return found

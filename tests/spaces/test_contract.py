@@ -168,3 +168,45 @@ class TestDartsWithNone(StackedCellsContract):
 
 class TestNasnet(StackedCellsContract):
     spec: ClassVar = {"kind": "nasnet"}
+
+
+class LayerGraphContract(SpaceContract):
+    """Units that grow and shrink again are others, so edits are not mutual; a gene is a layer or an edge."""
+
+    mutual = False
+    pickled = 4_000
+
+
+class TestLayerGraphOfConvolutions(LayerGraphContract):
+    spec: ClassVar = {"kind": "layer_graph", "flavour": "cnn"}
+
+
+class TestLayerGraphOfPerceptrons(LayerGraphContract):
+    spec: ClassVar = {"kind": "layer_graph", "flavour": "mlp", "decision": "softmax"}
+
+
+class TestSmallLayerGraph(LayerGraphContract):
+    """Few layers, few units: many isomorphic networks and many edits that the bounds forbid."""
+
+    spec: ClassVar = {
+        "kind": "layer_graph",
+        "flavour": "mlp",
+        "layers": [4, 7],
+        "units": [1, 2],
+        "edges": 9,
+        "in_degree": 2,
+        "out_degree": 3,
+    }
+
+
+class TestLayerGraphOfSmallImages(LayerGraphContract):
+    """No starting network keeps these bounds, so that one is built."""
+
+    spec: ClassVar = {
+        "kind": "layer_graph",
+        "flavour": "cnn",
+        "layers": [4, 12],
+        "units": [3, 20],
+        "halvings": 1,
+        "mass": [200, 9000],
+    }

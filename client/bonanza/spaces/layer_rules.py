@@ -1,8 +1,9 @@
 """Which networks of layers are valid, and which are within bounds.
 
 Kandasamy et al. 2018, section 2 and appendix C: one ip and one op; every layer on a path between them; only decision layers
-before the op; in a convolutional network only convolutional layers behind the ip, and no layer that joins images of
-different sizes, or an image and a vector.
+before the op, and some other layer before these; in a convolutional network only convolutional layers behind the ip, and no layer that joins images of
+different sizes, or an image and a vector. Deviation: the original admits a perceptron without a hidden layer if it is the
+only path, from which few primitives lead away.
 """
 
 from __future__ import annotations
@@ -77,6 +78,8 @@ def _ends(net: Network) -> Violation | None:
             return Violation(("layers",), f'must have one layer "{end}", not none')
         second = ops.index(end, ops.index(end) + 1)
         return Violation(("layers", second, "op"), f'must not be "{end}" again: there is one')
+    if WITH_UNITS.isdisjoint(ops):
+        return Violation(("layers",), "must have a layer with units between the ip and the decision layers")
     return None
 
 

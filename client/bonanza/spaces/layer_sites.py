@@ -16,9 +16,6 @@ from bonanza.spaces.layer_network import Edge, Network, distances, halvings
 
 GROUPS = ((4, 2), (8, 4), (16, 8))
 """With so many layers between the ends, units change in any of so many equal groups at a time."""
-UNITS = 16
-"""Of a layer that is wedged where nothing around has units."""
-
 _OWN = {3: ((5, 0.15), (7, 0.25)), 5: ((3, 0.2), (7, 0.2)), 7: ((3, 0.25), (5, 0.15))}
 
 
@@ -67,7 +64,8 @@ def wedgeable(net: Network) -> list[Edge]:
 def units_between(net: Network, edge: Edge) -> int:
     """The units of a layer wedged on an edge: the mean of those of its ends that have units, rounded down.
 
-    Where neither has any, the mean of the next layers' that have, up the network; at the ip, of its children's.
+    Where neither has any, the mean of the next layers' that have, up the network; at the ip, of its children's, of which
+    one at least has units.
     """
     found = [net.layers[v].units for v in edge if net.layers[v].units]
     if not found:
@@ -77,7 +75,7 @@ def units_between(net: Network, edge: Edge) -> int:
             before = {u for v in before for u in parents[v]}
             found = [net.layers[u].units for u in sorted(before) if net.layers[u].units]
     if not found:
-        found = [net.layers[w].units for v, w in net.edges if v == 0 and net.layers[w].units] or [UNITS]
+        found = [net.layers[w].units for v, w in net.edges if v == 0 and net.layers[w].units]
     return sum(found) // len(found)
 
 
