@@ -80,6 +80,26 @@ def pool_specs(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+@st.composite
+def layer_graph_specs(draw: st.DrawFn) -> dict[str, Any]:
+    """Specs of ``layer_graph`` of either flavour, with any of the bounds, none so tight that no network is left."""
+    flavour = draw(st.sampled_from(["cnn", "mlp"]))
+    units = draw(st.integers(1, 600))
+    bounds: dict[str, Any] = {
+        "layers": st.tuples(st.integers(4, 30), st.integers(30, 100)).map(list),
+        "units": st.integers(units, 3 * units).map(lambda most: [units, most]),
+        "edges": st.integers(40, 500),
+        "in_degree": st.integers(1, 6),
+        "out_degree": st.integers(1, 60),
+        "mass": st.just([300, None]),
+        "decision": st.sampled_from(["softmax"] if flavour == "cnn" else ["softmax", "linear"]),
+    }
+    if flavour == "cnn":
+        bounds["halvings"] = st.none() | st.integers(0, 7)
+    said = draw(st.lists(st.sampled_from(sorted(bounds)), unique=True))
+    return {"kind": "layer_graph", "flavour": flavour, **{name: draw(bounds[name]) for name in said}}
+
+
 def specs() -> st.SearchStrategy[dict[str, Any]]:
     """Specs of every kind."""
     return (
@@ -89,6 +109,7 @@ def specs() -> st.SearchStrategy[dict[str, Any]]:
         | sequence_specs()
         | recurrent_specs()
         | resnet_stages_specs()
+        | layer_graph_specs()
         | pool_specs()
     )
 

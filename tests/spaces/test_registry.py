@@ -204,6 +204,7 @@ def test_hash_order_changes_nothing() -> None:
     chosen += [{"kind": "darts"}, {"kind": "nasnet"}, {"kind": "recurrent", "nodes": 6}, {"kind": "resnet_stages"}]
     cells = [space_from_spec(chosen[1]).sample(random.Random(k)).text for k in range(40)]
     chosen.append({"kind": "pool", "of": chosen[1], "architectures": cells})
+    chosen += [{"kind": "layer_graph", "flavour": flavour} for flavour in ("cnn", "mlp")]
     script = SCRIPT.replace("SPECS", repr(json.dumps(chosen)))
     answers = {
         subprocess.run(

@@ -62,9 +62,9 @@ def multidepth_cnn() -> Network:
 def blocked_mlp(blocks: int, size: int, decision: str) -> Network:
     """Blocks of rectifiers and of sigmoids by turns, ``size`` layers of one op and of equal units each.
 
-    Deviations: the original shuffles the two lists of ops at each call, here they come in their published order; and it
-    prefixes the list of units with those of the blocks, which moves every layer's units ``blocks`` places along. Here each
-    block has the units meant for it.
+    Deviations: the original shuffles the rectifiers and the sigmoids at each call, here they come in the order of
+    ``layer.HIDDEN``; and it prefixes the list of units with those of the blocks, which gives each layer the units of one
+    ``blocks - 1`` places before it. Here each block has the units meant for it.
     """
     rectifiers, sigmoids = cycle(RECTIFIERS), cycle(SIGMOIDS)
     inner: list[Layer] = []
@@ -96,7 +96,7 @@ def starting_networks(rules: Rules) -> tuple[Network, ...]:
 
 def _small_chain(rules: Rules) -> Network:
     broken: Violation | None = None
-    length = max(rules.layers[0], 3)
+    length = rules.layers[0]
     while True:
         units = rules.units[0]
         while True:

@@ -103,12 +103,12 @@ ARCHITECTURE_SCHEMA: Schema = object_schema(
                 {"op": {"enum": sorted({op for ops in FLAVOURS.values() for op in ops})}},
                 {"units": {"type": "integer", "minimum": 1, "maximum": MOST_UNITS}, "stride": {"enum": [1, 2]}},
             ),
-            least=3,
+            least=4,
             most=MOST_LAYERS,
         ),
         "edges": list_schema(
             list_schema({"type": "integer", "minimum": 0, "maximum": MOST_LAYERS - 1}, least=2, most=2),
-            least=2,
+            least=3,
             most=MOST_EDGES,
         ),
     }

@@ -1,9 +1,9 @@
 """Which networks of layers are valid, and which are within bounds.
 
-Kandasamy et al. 2018, section 2 and appendix C: one ip and one op; every layer on a path between them; only decision layers
-before the op, and some other layer before these; in a convolutional network only convolutional layers behind the ip, and no layer that joins images of
-different sizes, or an image and a vector. Deviation: the original admits a perceptron without a hidden layer if it is the
-only path, from which few primitives lead away.
+Kandasamy et al. 2018, section 2 and appendix C: one ip and one op; every layer on a path between them; only decision
+layers before the op, and some other layer before these; in a convolutional network only convolutional layers behind the
+ip, and no layer that joins images of different sizes, or an image and a vector. Deviation: the original admits a
+perceptron without a hidden layer if it is a single path, from which few primitives lead away.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Violation(NamedTuple):
 
 
 def violation(net: Network, rules: Rules) -> Violation | None:
-    """The first rule that ``net`` breaks, in topological order within each kind of rule; None if it is one of us.
+    """The first rule that ``net`` breaks, in topological order within each kind of rule; None if it keeps all.
 
     Of layers whose ops are of the flavour, with units or without and strided as their ops are.
     """

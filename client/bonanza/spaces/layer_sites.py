@@ -1,4 +1,4 @@
-"""Where in a network an edit can be made, and what it then looks like: what the primitives draw from and the neighbours list.
+"""Where in a network an edit can be made: what the primitives draw from and the neighbours list.
 
 Kandasamy et al. 2018, appendix C.1; the numbers are those of the original's ``nn_modifiers.py``.
 """
@@ -129,18 +129,18 @@ def ends(net: Network, start: int) -> list[int]:
     """Where a skip from ``start`` can end: 2 edges further from the ip and nearer to the op by shortest paths.
 
     Not at a decision layer (the original spares softmax only), nor at a layer whose image is larger than that of
-    ``start``, nor where one of the two is an image and the other a vector.
+    ``start``, nor where one of the two is an image and the other a vector. Some may lead to ``start`` itself: a cycle.
     """
     parents = net.parents()
     n = len(net.layers)
     from_ip, to_op = distances(parents, range(n)), distances(net.children(), range(n - 1, -1, -1))
     left = halvings(net, parents)
     found = []
-    for v in range(start + 1, n - 1):
+    for v in range(1, n - 1):
         if from_ip[v] < from_ip[start] + 2 or to_op[v] > to_op[start] - 2 or net.layers[v].op in DECISIONS:
             continue
-        size, entering = left[start], left[parents[v][0]]
-        if (size is None and entering is None) or (size is not None and entering is not None and size <= entering):
+        size, enters = left[start], left[parents[v][0]]
+        if size is enters is None or (size is not None and enters is not None and size <= enters):
             found.append(v)
     return found
 

@@ -12,17 +12,17 @@ from bonanza.spaces.kind import Schema, list_schema, object_schema
 from bonanza.spaces.layer import CNN, MLP
 from bonanza.spaces.layer_rules import Rules
 
-MOST_LAYERS = 200
-MOST_EDGES = 1_000
+MOST_LAYERS = 100
+MOST_EDGES = 500
 MOST_UNITS = 65_536
 MOST_MASS = 2**53
-"""What can be asked for at most."""
+"""What can be asked for at most; a network of so many layers, built to be as symmetric as can be, gets its id in a second."""
 
 DECISIONS: Mapping[str, tuple[str, ...]] = {CNN: ("softmax",), MLP: ("linear", "softmax")}
 """The decision layers of each flavour; the first unless said, as in the original's demos."""
 
-_RANGES = {"layers": (3, MOST_LAYERS), "units": (1, MOST_UNITS)}
-_NUMBERS = {"edges": (2, MOST_EDGES), "in_degree": (1, MOST_LAYERS), "out_degree": (1, MOST_LAYERS)}
+_RANGES = {"layers": (4, MOST_LAYERS), "units": (1, MOST_UNITS)}
+_NUMBERS = {"edges": (3, MOST_EDGES), "in_degree": (1, MOST_LAYERS), "out_degree": (1, MOST_LAYERS)}
 _BOUNDS = tuple(field.name for field in fields(Rules) if field.name != "flavour")
 
 
