@@ -184,6 +184,7 @@ class Service:
                 )
                 if served is None:
                     return reply
+                asking.covers = served.covers
                 if served.pool is not None and served.trials:
                     served.pool.cursor = max(served.pool.cursor, served.cursor)
                 self.engine.notify(study)

@@ -44,7 +44,7 @@ class Asking:
     fit_can_come: bool = False
     """A fit is running or due."""
     covers: int | None = None
-    """The event a model must have read to be fresh: set by the first try, so that later tells do not hold this ask for ever."""
+    """The event a model must have read to be fresh: what the first try came to, so that later tells do not hold this ask for ever."""
     every: list[Architecture] | None = None
     """The whole space, once 200 draws have missed."""
 
@@ -59,14 +59,14 @@ class Served:
     needs_enumeration: bool = False
     pool: Pool | None = None
     cursor: int = 0
+    covers: int = 0
 
 
 def serve(ledger: Ledger, space: SearchSpace, pool: Pool | None, asking: Asking) -> Served:
     """Lease up to ``count`` trials, or say why not."""
     study, request = ledger.study, asking.request
-    if asking.covers is None:
-        asking.covers = study["result_event"]
-    served = Served(pool=pool, cursor=pool.cursor if pool else 0)
+    covers = study["result_event"] if asking.covers is None else asking.covers
+    served = Served(pool=pool, cursor=pool.cursor_in(ledger.connection) if pool else 0, covers=covers)
     if request.reuse and request.worker_id:
         served.trials = take_up(ledger, request.worker_id, request.count)
     if len(served.trials) < request.count and study["state"] != "running":
@@ -81,6 +81,8 @@ def serve(ledger: Ledger, space: SearchSpace, pool: Pool | None, asking: Asking)
         leased = _next(ledger, space, asking, served)
         if leased is not None:
             served.trials.append(leased)
+    if pool is not None:
+        pool.advance_in(ledger.connection, served.cursor)
     return served
 
 
@@ -147,7 +149,7 @@ def _lease(ledger: Ledger, trial: Row, worker_id: str | None) -> tuple[Row, Row]
 
 def _proposed(ledger: Ledger, space: SearchSpace, asking: Asking, served: Served) -> tuple[Row, Row] | None:
     pool = served.pool
-    fresh = pool is not None and _fresh_enough(ledger.study, pool, asking)
+    fresh = pool is not None and _fresh_enough(ledger.study, pool, asking.request, served.covers)
     may_wait = asking.patient and asking.fit_can_come
     if not fresh and may_wait:
         served.waits_for_fit = True
@@ -176,13 +178,12 @@ def _proposed(ledger: Ledger, space: SearchSpace, asking: Asking, served: Served
     return _sample(ledger, space, asking, served, origin="fallback")
 
 
-def _fresh_enough(study: Row, pool: Pool, asking: Asking) -> bool:
-    freshness = asking.request.freshness
-    if freshness == "any":
+def _fresh_enough(study: Row, pool: Pool, request: AskRequest, covers: int) -> bool:
+    if request.freshness == "any":
         return True
-    if freshness == "latest":
-        return pool.event >= (asking.covers or 0)
-    return bool(study["results"] - study["fit_results"] <= freshness.max_lag)
+    if request.freshness == "latest":
+        return pool.event >= covers
+    return bool(study["results"] - study["fit_results"] <= request.freshness.max_lag)
 
 
 def _sample(

@@ -32,6 +32,15 @@ class Pool:
         self.event = event
         self.proposals = proposals
         self.cursor = cursor
+        self._open: tuple[Connection, int] | None = None
+
+    def cursor_in(self, connection: Connection) -> int:
+        """Where to go on in the transaction of ``connection``: behind what it has taken itself, though that is not committed."""
+        return self._open[1] if self._open is not None and self._open[0] is connection else self.cursor
+
+    def advance_in(self, connection: Connection, cursor: int) -> None:
+        """The transaction of ``connection`` has looked at all before ``cursor``."""
+        self._open = connection, cursor
 
     @property
     def left(self) -> int:

@@ -11,10 +11,9 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from functools import partial
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -23,7 +22,7 @@ from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from bonanza_server.store import pipeline
-from bonanza_server.store.lanes import Lanes
+from bonanza_server.store.lanes import Job, Lanes
 
 T = TypeVar("T")
 
@@ -66,7 +65,7 @@ class Database:
             self._read_engine = self._write_engine.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
-        self._writers = Lanes(writers)
+        self._writers = Lanes(writers, self._settle)
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="sql-read")
 
     @property
@@ -99,8 +98,32 @@ class Database:
             return work(connection)
 
     async def write(self, work: Callable[[Connection], T], *, study: str | None = None) -> T:
-        """``write_now`` on a writer thread, after what was begun for the same ``study``; the event loop goes on."""
-        return await self._writers.run(study, partial(self.write_now, work))
+        """``write_now`` on a writer thread, after what was begun for the same ``study``; the event loop goes on.
+
+        Work of one study that waits for its turn together is done in one transaction (group commit); nobody is answered before the commit, and
+        if any of it raises, all of it is undone and each is done in a transaction of its own. So ``work`` must bear being done again.
+        """
+        return await self._writers.run(study, work)
+
+    def _settle(self, jobs: Sequence[Job[Any]]) -> None:
+        together = self._together(jobs) if len(jobs) > 1 else None
+        if together is not None:
+            for job, result in zip(jobs, together, strict=True):
+                job.future.set_result(result)
+            return
+        for job in jobs:
+            try:
+                result = self.write_now(job.work)
+            except BaseException as error:  # noqa: BLE001 - raised where the result is awaited
+                job.future.set_exception(error)
+            else:
+                job.future.set_result(result)
+
+    def _together(self, jobs: Sequence[Job[Any]]) -> list[Any] | None:
+        try:
+            return self.write_now(lambda connection: [job.work(connection) for job in jobs])
+        except Exception:  # noqa: BLE001 - whose fault it is shows when each is done alone, and is told to that one
+            return None
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """``read_now`` on a reader thread."""
