@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+# Test processes; much of the suite waits for servers and workers that it has killed.
+JOBS   ?= 2
 
 .PHONY: demo test lint format bench clean help
 
@@ -13,7 +15,7 @@ demo: $(STAMP)   ## a real search, end to end: server, four workers, 100 trials 
 	$(BIN)/bonanza demo
 
 test: lint       ## lint, types, import contracts, then the whole suite on SQLite and PostgreSQL
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: $(STAMP)   ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
