@@ -121,6 +121,8 @@ class SearchSpace(Protocol):
     def identity_op(self) -> str | None:
         """The op whose output is its input, or None if there is none; it is contracted in the canonical graph."""
 
+    def __hash__(self) -> int: ...
+
     def spec(self) -> dict[str, Any]:
         """The shortest JSON that ``space_from_spec`` makes this space of; equal for equal spaces, however spelled."""
 

@@ -14,8 +14,12 @@ from bonanza.spaces.base import Invalid
 LONGEST_NAME = 100
 """Characters of a name."""
 NAME = f"1 to {LONGEST_NAME} printable characters"
+LARGEST = 2**53
+"""Beyond it a JSON number is not the same number in every language."""
 SHOWN = 20
 """Choices that a message lists; more are counted."""
+
+Scalar = str | int | float | bool
 
 
 def show(value: object) -> str:
@@ -92,3 +96,19 @@ def read_name(value: object, pointer: str, refuse: type[Invalid]) -> str:
     if not is_name(value):
         raise refuse(pointer, f"must be a string of {NAME}, not {show(value)}")
     return str(value)
+
+
+def read_scalar(value: object, pointer: str, refuse: type[Invalid]) -> Scalar:
+    """``value``, which is a name, a boolean or a number up to 2^53; a whole number is an integer, however it was written."""
+    if isinstance(value, bool) or (isinstance(value, str) and is_name(value)):
+        return value
+    if not isinstance(value, int | float) or not abs(value) <= LARGEST:  # not <=, so that NaN is out too
+        raise refuse(pointer, f"must be a name ({NAME}), a boolean or a number up to 2^53, not {show(value)}")
+    return int(value) if value == int(value) else float(value)
+
+
+def scalar_key(value: object) -> tuple[str, Scalar] | None:
+    """What makes two JSON scalars the same: kind and value, so that 1.0 is 1 but true is not; None for what is no scalar."""
+    if isinstance(value, str | bool):
+        return type(value).__name__, value
+    return ("number", value) if isinstance(value, int | float) else None

@@ -7,10 +7,11 @@ from typing import Any
 
 from bonanza.spaces import darts, edge_cell, layer_graph, nasnet, pool, recurrent, resnet_stages, sequence
 from bonanza.spaces.base import SearchSpace
+from bonanza.spaces.constrained import constrainable
 from bonanza.spaces.kind import Kind, kind_named, nearest_name, parse_spec
 
 _WHOLE: Mapping[str, Kind] = {
-    kind.name: kind
+    kind.name: constrainable(kind)
     for family in (
         edge_cell,
         darts,
@@ -22,8 +23,8 @@ _WHOLE: Mapping[str, Kind] = {
     )
     for kind in family.KINDS
 }
-KINDS: Mapping[str, Kind] = {**_WHOLE, **{kind.name: kind for kind in pool.kinds_within(_WHOLE)}}
-"""In the order they are listed to users; pools are made within all the others."""
+KINDS: Mapping[str, Kind] = {**_WHOLE, **{kind.name: constrainable(kind) for kind in pool.kinds_within(_WHOLE)}}
+"""In the order they are listed to users; pools are made within all the others, and any spec may have constraints."""
 
 
 def space_from_spec(spec: Mapping[str, Any]) -> SearchSpace:

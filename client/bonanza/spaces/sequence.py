@@ -15,7 +15,18 @@ from typing import Any
 
 from bonanza.spaces.base import Architecture, InvalidArchitecture, InvalidSpace
 from bonanza.spaces.cost import Cost
-from bonanza.spaces.fields import LONGEST_NAME, NAME, is_name, listed, pointed, read_list, read_name, read_object, show
+from bonanza.spaces.fields import (
+    LONGEST_NAME,
+    Scalar,
+    listed,
+    pointed,
+    read_list,
+    read_name,
+    read_object,
+    read_scalar,
+    scalar_key,
+    show,
+)
 from bonanza.spaces.genes import Genome
 from bonanza.spaces.graph import INPUT, OUTPUT, LabelledDag, graph_id
 from bonanza.spaces.kind import Kind, Schema, list_schema, object_schema
@@ -23,10 +34,6 @@ from bonanza.spaces.mutation import mutated
 
 MOST_POSITIONS = 1_000
 MOST_CHOICES = 1_000
-LARGEST = 2**53
-"""Beyond it a JSON number is not the same number in every language."""
-
-Choice = str | int | float | bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +41,7 @@ class Position:
     """One choice to make: its name, the choices in the order of the genes, and how a label prints each."""
 
     name: str
-    choices: tuple[Choice, ...]
+    choices: tuple[Scalar, ...]
     printed: tuple[str, ...]
 
 
@@ -112,7 +119,7 @@ class Sequence:
         for k, choice in enumerate(
             read_list(fields["choices"], "/choices", InvalidArchitecture, least=n, most=n, of="choices")
         ):
-            gene = self._index[k].get(_key(choice))
+            gene = self._index[k].get(scalar_key(choice))
             if gene is None:
                 position = self.positions[k]
                 raise InvalidArchitecture(
@@ -158,7 +165,7 @@ class Sequence:
 
     @cached_property
     def _index(self) -> list[dict[object, int]]:
-        return [{_key(choice): gene for gene, choice in enumerate(p.choices)} for p in self.positions]
+        return [{scalar_key(choice): gene for gene, choice in enumerate(p.choices)} for p in self.positions]
 
 
 @lru_cache(maxsize=8)
@@ -190,13 +197,10 @@ def parse(spec: Mapping[str, Any]) -> Sequence:
     return sequence(json.dumps(positions, separators=(",", ":")))
 
 
-def _read_choices(values: object, pointer: str) -> list[Choice]:
-    choices: dict[str, Choice] = {}
+def _read_choices(values: object, pointer: str) -> list[Scalar]:
+    choices: dict[str, Scalar] = {}
     for k, value in enumerate(read_list(values, pointer, InvalidSpace, least=1, most=MOST_CHOICES, of="choices")):
-        choice = _normal(value)
-        if choice is None:
-            allowed = f"a name ({NAME}), a boolean or a number up to 2^53"
-            raise InvalidSpace(pointed(pointer, k), f"must be {allowed}, not {show(value)}")
+        choice = read_scalar(value, pointed(pointer, k), InvalidSpace)
         printed = _printed(choice)
         if printed in choices:
             raise InvalidSpace(pointed(pointer, k), f"must not read like a choice before it, as {show(choice)} does")
@@ -204,29 +208,11 @@ def _read_choices(values: object, pointer: str) -> list[Choice]:
     return list(choices.values())
 
 
-def _normal(value: object) -> Choice | None:
-    """The choice that ``value`` is, whole numbers as integers; None if it may not be one."""
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        return value if is_name(value) else None
-    if not isinstance(value, int | float) or not abs(value) <= LARGEST:  # not <=, so that NaN is out too
-        return None
-    return int(value) if value == int(value) else float(value)
-
-
-def _printed(choice: Choice) -> str:
+def _printed(choice: Scalar) -> str:
     """A string as it is, anything else as JSON."""
     if isinstance(choice, bool):
         return "true" if choice else "false"
     return str(choice)
-
-
-def _key(value: object) -> object:
-    """What makes two JSON scalars the same choice: kind and value; None for whatever is no choice."""
-    if isinstance(value, str | bool):
-        return type(value).__name__, value
-    return ("number", value) if isinstance(value, int | float) else None
 
 
 _CHOICE: Schema = {"type": ["string", "number", "boolean"]}

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bonanza.spaces import Architecture, LabelledDag, SearchSpace
+from bonanza.spaces.constrained import Constrained
 from bonanza.spaces.edge_cell import EdgeCell
 from bonanza.spaces.pool import Pool
 from bonanza.spaces.sequence import Sequence as ChoiceSequence
@@ -152,9 +153,9 @@ def encoder_for(
     """The encoder of ``space`` that a strategy's options ask for; ``positions`` where paths are no use.
 
     The graphs of a space that is neither of cells with ops on edges nor of sequences have their paths hashed by label. A pool
-    is encoded as the space it is taken from.
+    or a constrained space is encoded as the space it is taken from.
     """
-    if isinstance(space, Pool):
+    if isinstance(space, Constrained | Pool):
         whole = encoder_for(space.of, encoding=encoding, prune_zero_paths=prune_zero_paths, truncate=truncate)
         return replace(whole, encode=lambda cells: whole.encode([space.plain(cell) for cell in cells]))
     zero_op = space.zero_op if prune_zero_paths else None
