@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from bonanza.spaces import Architecture, LabelledDag, SearchSpace, space_from_spec
+from bonanza.spaces.quantity import Features, read_quantity
 
 NAMES = st.text(st.characters(categories=("L", "N", "P", "S"), exclude_characters="|"), min_size=1, max_size=8).filter(
     lambda name: name not in {"input", "output"}
@@ -42,6 +43,22 @@ def sequence_specs(draw: st.DrawFn) -> dict[str, Any]:
     choices = st.lists(choice, min_size=1, max_size=5, unique_by=_print)
     names = draw(st.lists(NAMES, min_size=1, max_size=6, unique=True))
     return {"kind": "sequence", "positions": [{"name": name, "choices": draw(choices)} for name in names]}
+
+
+@st.composite
+def constraints_around(draw: st.DrawFn, space: SearchSpace, arch: Architecture) -> list[dict[str, Any]]:
+    """Up to three constraints that ``arch`` meets, an architecture of ``space``; tight ones among them."""
+    ops = sorted({op for op in space.graph(arch).labels[1:-1] if op not in {space.zero_op, space.identity_op}})
+    member, values = next(iter(space.to_json(arch).items()))
+    forms = [{"measure": name} for name in ("depth", "ops", "edges")]
+    forms += [{"count": op} for op in ops if len(op) <= 100] + [{"count": values[0], "in": f"/{member}"}]
+    found = []
+    for form in draw(st.lists(st.sampled_from(forms), min_size=1, max_size=3)):
+        value = read_quantity(form, "", besides=()).of(Features(space, arch))
+        bounds = {"least": max(0, value - draw(st.integers(0, 2))), "most": value + draw(st.integers(0, 2))}
+        kept = draw(st.sampled_from([("least",), ("most",), ("least", "most")]))
+        found.append({**form, **{bound: bounds[bound] for bound in kept}})
+    return found
 
 
 def _print(choice: str | float | bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -175,3 +176,23 @@ def test_more_choices_than_columns_share_them() -> None:
 
 def test_no_architectures_are_no_rows() -> None:
     assert encoder_for(NB201).encode([]).shape == (0, 155)
+
+
+@pytest.mark.parametrize("encoding", ["path", "positions"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"kind": "nasbench201"},
+        {"kind": "edge_cell", "nodes": 5, "ops": ["none", "skip_connect", "a"]},
+        {"kind": "sequence", "positions": [{"name": f"p{k}", "choices": [1, 2, 3]} for k in range(4)]},
+    ],
+    ids=lambda spec: spec["kind"],
+)
+def test_a_constrained_space_is_encoded_as_the_space_within(spec: dict[str, Any], encoding: str) -> None:
+    plain = space_from_spec(spec)
+    space = space_from_spec({**spec, "constraints": [{"measure": "ops", "least": 1}, {"measure": "edges", "least": 2}]})
+    rng = random.Random(3)
+    cells = [space.sample(rng) for _ in range(50)]
+    one, other = encoder_for(plain, encoding=encoding), encoder_for(space, encoding=encoding)
+    assert (one.name, one.size) == (other.name, other.size)
+    assert np.array_equal(other.encode(cells), one.encode([plain.validate(cell.json) for cell in cells]))

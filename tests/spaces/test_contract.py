@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from typing import Any, ClassVar
 
-from bonanza.spaces import space_from_spec
+import networkx as nx
+import pytest
+
+from bonanza.spaces import InvalidArchitecture, SearchSpace, space_from_spec
 from tests.contracts.space import SpaceContract
 
 
@@ -210,3 +214,138 @@ class TestLayerGraphOfSmallImages(LayerGraphContract):
         "halvings": 1,
         "mass": [200, 9000],
     }
+
+
+class ConstrainedContract(SpaceContract):
+    """What a constrained space makes is what the space within makes, less what ``meets`` says is outside.
+
+    ``meets`` reads the JSON alone and shares no code with the constraints.
+    """
+
+    @staticmethod
+    def meets(json: dict[str, Any]) -> bool:
+        raise NotImplementedError
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def within(cls) -> SearchSpace:
+        return space_from_spec({member: value for member, value in cls.spec.items() if member != "constraints"})
+
+    def test_everything_a_constrained_space_makes_meets_the_constraints(
+        self, space: SearchSpace, rng: random.Random, walk: list[Any]
+    ) -> None:
+        made = [*walk, *(space.sample(rng) for _ in range(100)), *itertools.islice(space.enumerate(), 300)]
+        made += [space.mutate(arch, rng, rate=rate) for arch in walk for rate in (0.5, 3)]
+        made += [space.crossover(rng.choice(walk), rng.choice(walk), rng) for _ in range(100)]
+        assert all(self.meets(arch.json) for arch in made)
+        assert all(arch.space == space for arch in made)
+
+    def test_neighbours_are_those_of_the_space_within_that_meet_the_constraints(
+        self, space: SearchSpace, within: SearchSpace, walk: list[Any]
+    ) -> None:
+        for arch in walk[:10]:
+            others = [other.json for other in within.neighbors(within.validate(arch.json))]
+            assert [other.json for other in space.neighbors(arch)] == [json for json in others if self.meets(json)]
+
+    def test_exactly_what_meets_the_constraints_is_valid(
+        self, space: SearchSpace, within: SearchSpace, rng: random.Random
+    ) -> None:
+        outside = 0
+        for arch in [within.sample(rng) for _ in range(300)]:
+            if self.meets(arch.json):
+                inside = space.validate(arch.json)
+                assert (inside.json, inside.text, inside.arch_id) == (arch.json, arch.text, arch.arch_id)
+                assert space.graph(inside) == within.graph(arch)
+                continue
+            outside += 1
+            with pytest.raises(InvalidArchitecture, match=r"must be .*: the space has the constraint \{"):
+                space.validate(arch.json)
+        assert outside > 30
+
+
+def live_edges(json: dict[str, Any]) -> nx.DiGraph[int]:
+    """The edges of an edge cell, op by op, on a path from the input to the output without ``none``."""
+    nodes = next(n for n in itertools.count(2) if n * (n - 1) // 2 == len(json["edges"]))
+    graph: nx.DiGraph[int] = nx.DiGraph()
+    graph.add_nodes_from(range(nodes))
+    ends = [(i, j) for j in range(nodes) for i in range(j)]
+    graph.add_edges_from((i, j, {"op": op}) for (i, j), op in zip(ends, json["edges"], strict=True) if op != "none")
+    between = (nx.descendants(graph, 0) | {0}) & (nx.ancestors(graph, nodes - 1) | {nodes - 1})
+    return graph.subgraph(between).copy()
+
+
+class TestConstrainedNasBench201(ConstrainedContract):
+    """Two live 3x3 convolutions, and what the published formula lets through: 73,306 parameters and so much an op."""
+
+    accepts_text = True
+    spec: ClassVar = {
+        "kind": "nasbench201",
+        "constraints": [
+            {"count": "nor_conv_3x3", "most": 2},
+            {"measure": "parameters", "channels": 16, "most": 600_000},
+        ],
+    }
+
+    @staticmethod
+    def meets(json: dict[str, Any]) -> bool:
+        convolutions = [op for *_, op in live_edges(json).edges(data="op") if op == "nor_conv_3x3"]
+        ones, threes = json["edges"].count("nor_conv_1x1"), json["edges"].count("nor_conv_3x3")
+        return len(convolutions) <= 2 and 73_306 + 28_000 * ones + 243_040 * threes <= 600_000
+
+
+class TestConstrainedEdgeCell(ConstrainedContract):
+    """No identities, two to three ops deep: one cell in fifty, so that some samples are repaired."""
+
+    accepts_text = True
+    uncounted = True
+    spec: ClassVar = {
+        "kind": "edge_cell",
+        "nodes": 5,
+        "ops": ["none", "a", "b", "skip_connect"],
+        "constraints": [{"count": "skip_connect", "in": "raw", "most": 0}, {"measure": "depth", "least": 2, "most": 3}],
+    }
+
+    @staticmethod
+    def meets(json: dict[str, Any]) -> bool:
+        if "skip_connect" in json["edges"]:
+            return False
+        live = live_edges(json)
+        return live.number_of_edges() > 0 and 2 <= nx.dag_longest_path_length(live, default_weight=1) <= 3
+
+
+class TestConstrainedSequence(ConstrainedContract):
+    """A choice forbidden at one position, and one that may not be too frequent."""
+
+    uncounted = True
+    spec: ClassVar = {
+        "kind": "sequence",
+        "positions": [{"name": f"p{k}", "choices": ["x", 1, True]} for k in range(30)],
+        "constraints": [
+            {"count": True, "in": "/choices/0", "most": 0},
+            {"count": 1, "in": "/choices", "most": 10},
+        ],
+    }
+
+    @staticmethod
+    def meets(json: dict[str, Any]) -> bool:
+        choices = json["choices"]
+        return choices[0] is not True and sum(choice == 1 and choice is not True for choice in choices) <= 10
+
+
+class TestConstrainedPool(ConstrainedContract):
+    accepts_text = True
+    mutual = False
+    spec: ClassVar = {
+        **pool_of({"kind": "edge_cell", "nodes": 4, "ops": ["none", "skip_connect", "a"]}, draws=200, seed=6),
+        "constraints": [{"count": "a", "in": "/edges", "most": 3}, {"measure": "depth", "least": 1}],
+    }
+
+    @staticmethod
+    def meets(json: dict[str, Any]) -> bool:
+        return json["edges"].count("a") <= 3 and "a" in {op for *_, op in live_edges(json).edges(data="op")}
+
+
+class TestPoolOfAConstrainedSpace(PoolContract):
+    spec: ClassVar = pool_of(
+        {"kind": "recurrent", "nodes": 5, "constraints": [{"measure": "depth", "most": 3}]}, draws=40, seed=7
+    )

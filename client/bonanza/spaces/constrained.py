@@ -128,6 +128,8 @@ class Constrained:
         Raises:
             ValueError: the inner space is endless.
         """
+        if is_listed(self.of):
+            return map(self._outer, self._survey.feasible)
         return (self._outer(arch) for arch in self.of.enumerate() if self._holds(arch))
 
     def validate(self, value: object) -> Architecture:
@@ -181,10 +183,7 @@ class Constrained:
             refuse_unsatisfiable(self._survey, read)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or name in {
-            "inner",
-            "constraints",
-        }:  # asked for before they are there, by pickle or copy
+        if name.startswith("_") or name == "of":  # pickle and copy ask an object that has no fields yet
             raise AttributeError(name)
         return getattr(self.of, name)
 
