@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from bonanza.spaces import Architecture, LabelledDag, SearchSpace, space_from_spec
-from bonanza.spaces.quantity import Features, read_quantity
+from bonanza.spaces.constraint import read_quantity
+from bonanza.spaces.quantity import Features
 
 NAMES = st.text(st.characters(categories=("L", "N", "P", "S"), exclude_characters="|"), min_size=1, max_size=8).filter(
     lambda name: name not in {"input", "output"}

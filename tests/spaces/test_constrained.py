@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from typing import Any
 
+import networkx as nx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,7 +20,9 @@ from jsonschema_rs import Draft202012Validator
 
 from bonanza.spaces import InvalidArchitecture, InvalidSpace, SearchSpace, space_from_spec, space_kinds
 from bonanza.spaces.constrained import Constrained, constrained
-from bonanza.spaces.quantity import Features, read_quantity
+from bonanza.spaces.constraint import read_quantity
+from bonanza.spaces.quantity import Features
+from tests.contracts.space import networkx_graph
 from tests.strategies import constraints_around, edge_cell_specs, generators, hostile_json, sequence_specs
 
 NB201: dict[str, Any] = {"kind": "nasbench201"}
@@ -264,11 +267,8 @@ def test_a_pool_and_the_space_it_is_taken_from_may_both_be_constrained() -> None
     cells = [{"edges": ["a", "none", "b", "none", "none", "skip_connect"]}, PARTLY_DEAD, THROUGH]
     pool = {"kind": "pool", "of": of, "architectures": cells}
     both = bounded(pool, deep)
-    assert both.spec() == {
-        **pool,
-        "architectures": [arch.json for arch in space_from_spec(pool).enumerate()],
-        "constraints": [deep],
-    }
+    assert both.spec() == {**space_from_spec(pool).spec(), "constraints": [deep]}
+    assert both.spec()["of"] == {**space_from_spec(CELL).spec(), "constraints": [few]}
     assert [arch.json for arch in both.enumerate()] == [space_from_spec(CELL).validate(cell).json for cell in cells[:2]]
     for spec, pointer, says in (
         ({**pool, "architectures": [*cells, {"edges": ["a"] * 6}]}, "/architectures/3", "is 6 and must be at most 2"),
@@ -457,6 +457,30 @@ def test_constraints_nested_deeper_than_the_stack_are_refused() -> None:
             space_from_spec({**CELL, "constraints": constraints})
     while deep:  # not left to the collector, whose recursion is not ours to test
         deep = deep.pop()
+
+
+@pytest.mark.parametrize("kind", space_kinds(), ids=lambda kind: kind.name)
+def test_every_kind_keeps_the_constraints_it_is_given(kind: Any) -> None:
+    plain, rng = space_from_spec(kind.example), random.Random(1)
+    arch = plain.sample(rng)
+    ops, depth = (
+        value_of(kind.example, arch.json, {"measure": "ops"}),
+        value_of(kind.example, arch.json, {"measure": "depth"}),
+    )
+    constraints = [{"measure": "ops", "least": ops, "most": ops + 1}, {"measure": "depth", "most": depth}]
+    cost = plain.cost(arch)
+    constraints += [] if cost is None else [{"measure": "parameters", "most": cost.parameters}]
+    space = bounded(kind.example, *constraints)
+    assert space.kind == kind.name
+    parent = space.validate(arch.json)
+    made = [space.sample(rng) for _ in range(10)] + [space.mutate(parent, rng) for _ in range(10)]
+    made += [space.crossover(parent, other, rng) for other in made[:5]]
+    for other in (*made, *itertools.islice(space.neighbors(parent), 10)):
+        live = space.canonical(other)
+        assert ops <= len(live.labels) - 2 <= ops + 1
+        assert nx.dag_longest_path_length(networkx_graph(live)) - 1 <= depth
+        assert cost is None or (space.cost(other) or cost).parameters <= cost.parameters
+        assert plain.validate(other.json).arch_id == other.arch_id
 
 
 @pytest.mark.parametrize("kind", space_kinds(), ids=lambda kind: kind.name)

@@ -1,6 +1,6 @@
 """A space of any kind, less the architectures that do not meet its constraints.
 
-``{"kind": ..., ..., "constraints": [...]}``: the kind is that of the space within, and so are JSON, text, ids and graphs.
+``{"kind": ..., ..., "constraints": [...]}``: the kind is that of the space within, and so are JSON, text, ids, graphs.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ MOST_NEIGHBOURS = 2_000
 
 @dataclass(frozen=True)
 class Constrained:
-    """The architectures of ``of``, the inner space, that meet all ``constraints``; made by ``constrained``, or by ``constrain`` of a spec's member.
+    """The architectures of ``of``, the inner space, that meet all ``constraints``.
 
-    Whatever else the inner space has (``ops``, ``positions``) is to be had here too.
+    Made by ``constrained``, or by ``constrain`` of a spec's member. Whatever else the inner space has (``ops``,
+    ``positions``) is to be had here too.
     """
 
     of: SearchSpace
@@ -41,7 +42,7 @@ class Constrained:
 
     @property
     def size(self) -> int | None:
-        """By counting the feasible ones of an inner space of at most ``feasibility.LISTED``, once; None of a larger one."""
+        """How many are feasible of an inner space of at most ``feasibility.LISTED``, counted once; None of a larger one."""
         return len(self._survey.feasible) if is_listed(self.of) else None
 
     @property
@@ -86,9 +87,9 @@ class Constrained:
     def mutate(
         self, arch: Architecture, rng: random.Random, *, rate: float = 1.0, silent: bool = False
     ) -> Architecture:
-        """The first feasible one of ``TRIES`` mutants; else a feasible neighbour, uniformly; else a sample.
+        """The first feasible one of ``TRIES`` mutants; else a feasible neighbour, uniformly; else any feasible one.
 
-        The parent only where no other was met on the way.
+        The parent only where no other is known.
         """
         parent = self.plain(arch)
         child = self._mutant(parent, rng, rate=rate, silent=silent)
@@ -96,7 +97,8 @@ class Constrained:
             return self._outer(child)
         if is_listed(self.of):
             others = [other for other in self._survey.feasible if other != parent]
-            return self._outer(rng.choice(others)) if others else arch
+            drawn = [rng.choice(others or [parent]) for _ in range(TRIES)]
+            return self._outer(next((other for other in drawn if silent or other.arch_id != parent.arch_id), drawn[0]))
         return self.sample(rng)
 
     def _mutant(self, parent: Architecture, rng: random.Random, *, rate: float, silent: bool) -> Architecture | None:
@@ -136,8 +138,8 @@ class Constrained:
         """The inner space's architecture of ``value``.
 
         Raises:
-            InvalidArchitecture: it is none of the inner space, or misses a constraint; a constraint on a part of the JSON
-            points there, others at the whole.
+            InvalidArchitecture: it is none of the inner space, or misses a constraint; the pointer is that of the part of
+            the JSON that the constraint is on, if it is on a part.
         """
         arch = self.of.validate(value)
         features = Features(self.of, arch)
@@ -229,8 +231,7 @@ def constrain(space: SearchSpace, values: object) -> SearchSpace:
         message has the value that comes nearest.
     """
     read = read_constraints(values)
-    for k, constraint in enumerate(read):
-        refuse_unknown(space, constraint.quantity, f"/constraints/{k}")
+    refuse_unknown(space, read)
     found = constrained(space, tuple(read))
     if isinstance(found, Constrained):
         found.refuse_if_empty(read)

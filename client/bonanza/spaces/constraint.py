@@ -1,22 +1,35 @@
 """Constraints: the least and the most that a quantity of an architecture may be.
 
-``{"count": "nor_conv_3x3", "most": 2}``, ``{"measure": "parameters", "most": 1000000, "channels": 16}``; ``"most": 0`` forbids,
-equal bounds prescribe. The quantities are in ``quantity``.
+``{"count": "nor_conv_3x3", "most": 2}``, ``{"measure": "parameters", "channels": 16, "most": 1000000}``: ``"most": 0``
+forbids, equal bounds prescribe. The quantities are in ``quantity``.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bonanza.spaces.base import InvalidSpace
-from bonanza.spaces.fields import LARGEST, pointed, read_int, read_list
-from bonanza.spaces.kind import Schema, list_schema
-from bonanza.spaces.quantity import Quantity, quantity_schemas, read_quantity
+from bonanza.spaces.fields import (
+    LARGEST,
+    LONGEST_NAME,
+    listed,
+    pointed,
+    read_int,
+    read_list,
+    read_name,
+    read_object,
+    read_scalar,
+    scalar_key,
+    show,
+)
+from bonanza.spaces.kind import Schema, list_schema, object_schema
+from bonanza.spaces.quantity import COSTS, LIVE, MEASURES, RAW, Measure, OpCount, Quantity, ValueCount
 
 MOST_CONSTRAINTS = 32
+MOST_CHANNELS = 10_000
 BOUNDS = ("least", "most")
 
 
@@ -29,7 +42,7 @@ class Constraint:
     most: int | None
 
     def excess(self, value: int) -> float:
-        """How far ``value`` is outside, as a share of the bound it misses, so that parameters weigh no more than ops; 0 inside."""
+        """How far ``value`` is outside, as a share of the bound, so that parameters weigh no more than ops; 0 inside."""
         if value < self.least:
             return (self.least - value) / self.least
         return (value - self.most) / max(1, self.most) if self.most is not None and value > self.most else 0.0
@@ -97,8 +110,51 @@ def read_constraints(values: object) -> list[Constraint]:
     return found
 
 
+def read_quantity(value: object, here: str, *, besides: tuple[str, ...]) -> Quantity:
+    """The quantity of ``value``, an object whose members ``besides`` are somebody else's.
+
+    Raises:
+        InvalidSpace: a member is wrong, missing or unknown, pointed at from ``here``.
+    """
+    if not isinstance(value, Mapping) or not ("count" in value or "measure" in value):
+        raise InvalidSpace(here, f'must be an object with "count" or "measure", not {show(value)}')
+    if "measure" in value:
+        return _read_measure(
+            read_object(value, here, InvalidSpace, required=("measure",), optional=("channels", *besides)), here
+        )
+    fields = read_object(value, here, InvalidSpace, required=("count",), optional=("in", "into", *besides))
+    place = fields.get("in", LIVE)
+    if not isinstance(place, str) or not (place in {LIVE, RAW} or place.startswith("/")):
+        allowed = f'"{LIVE}", "{RAW}" or a JSON pointer into an architecture'
+        raise InvalidSpace(pointed(here, "in"), f"must be {allowed}, such as /edges/0; not {show(place)}")
+    if place.startswith("/"):
+        if "into" in fields:
+            raise InvalidSpace(
+                pointed(here, "into"), f"is for edges of the {LIVE} or the {RAW} graph, not for {show(place)}"
+            )
+        key = scalar_key(read_scalar(fields["count"], pointed(here, "count"), InvalidSpace))
+        assert key is not None, "a scalar has a key"
+        return ValueCount(key, read_name(place, pointed(here, "in"), InvalidSpace))
+    op = read_name(fields["count"], pointed(here, "count"), InvalidSpace)
+    into = read_name(fields["into"], pointed(here, "into"), InvalidSpace) if "into" in fields else None
+    return OpCount(op, into, place)
+
+
+def _read_measure(fields: Mapping[str, Any], here: str) -> Measure:
+    name = fields["measure"]
+    if not isinstance(name, str) or name not in MEASURES:
+        raise InvalidSpace(pointed(here, "measure"), f"must be one of {listed(MEASURES)}, not {show(name)}")
+    if "channels" not in fields:
+        return Measure(name, None)
+    if name not in COSTS:
+        raise InvalidSpace(pointed(here, "channels"), f"is for {listed(COSTS)}; {show(name)} does not depend on it")
+    return Measure(
+        name, read_int(fields["channels"], pointed(here, "channels"), InvalidSpace, least=1, most=MOST_CHANNELS)
+    )
+
+
 def _refuse_contradiction(k: int, constraint: Constraint, j: int, other: Constraint) -> None:
-    """Refuse constraint ``k`` if it leaves no number to ``other``, which is constraint ``j``: itself or one before it."""
+    """Refuse constraint ``k`` if it leaves no number to constraint ``j``, ``other``: itself or one before it."""
     whose = "its own" if j == k else f"/constraints/{j} has"
     if constraint.most is not None and constraint.most < other.least:
         pointer = f"/constraints/{k}/most"
@@ -108,18 +164,30 @@ def _refuse_contradiction(k: int, constraint: Constraint, j: int, other: Constra
         raise InvalidSpace(pointer, f'must be {other.most} or less, as {whose} "most"; not {constraint.least}')
 
 
+def _quantity_schemas(besides: Mapping[str, Schema]) -> list[dict[str, Any]]:
+    """The JSON Schemas of all forms, each with the members ``besides``."""
+    op = {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME}
+    channels = {"type": "integer", "minimum": 1, "maximum": MOST_CHANNELS}
+    return [
+        object_schema({"count": op}, {"in": {"enum": [LIVE, RAW]}, "into": op, **besides}),
+        object_schema({"count": {"type": ["string", "number", "boolean"]}, "in": {**op, "pattern": "^/"}}, besides),
+        object_schema({"measure": {"enum": [name for name in MEASURES if name not in COSTS]}}, besides),
+        object_schema({"measure": {"enum": list(COSTS)}}, {"channels": channels, **besides}),
+    ]
+
+
 def with_constraints(spec_schema: Schema) -> dict[str, Any]:
     """The schema of a kind's spec, which may have constraints too."""
     if "properties" in spec_schema:
-        return {**spec_schema, "properties": {**spec_schema["properties"], "constraints": SCHEMA}}
+        return {**spec_schema, "properties": {**spec_schema["properties"], "constraints": _CONSTRAINTS}}
     branches = next(key for key in ("anyOf", "oneOf") if key in spec_schema)
     return {**spec_schema, branches: [with_constraints(branch) for branch in spec_schema[branches]]}
 
 
 _BOUND: Schema = {"type": "integer", "minimum": 0, "maximum": LARGEST}
-SCHEMA: Schema = list_schema(
+_CONSTRAINTS: Schema = list_schema(
     {
-        "oneOf": quantity_schemas(dict.fromkeys(BOUNDS, _BOUND)),
+        "oneOf": _quantity_schemas(dict.fromkeys(BOUNDS, _BOUND)),
         "anyOf": [{"required": [bound]} for bound in BOUNDS],
     },
     least=0,

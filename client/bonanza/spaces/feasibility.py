@@ -10,12 +10,13 @@ import itertools
 import math
 import random
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from bonanza.spaces.base import Architecture, InvalidSpace, SearchSpace
 from bonanza.spaces.constraint import Constraint
-from bonanza.spaces.fields import listed, pointed, show
-from bonanza.spaces.quantity import LIVE, RAW, Features, OpCount, Quantity
+from bonanza.spaces.fields import listed, show
+from bonanza.spaces.quantity import COSTS, LIVE, RAW, Features, Measure, OpCount, Quantity, Word
 
 LISTED = 30_000
 """Architectures of a space that is looked through whole: NAS-Bench-201's 15,625 take about a second."""
@@ -101,8 +102,8 @@ def survey(space: SearchSpace, constraints: tuple[Constraint, ...]) -> Survey:
 def refuse_unsatisfiable(found: Survey, read: list[Constraint]) -> None:
     """Refuse the constraints, ``read`` from a spec, that a survey has found nobody to meet.
 
-    The pointer is that of the first bound that no architecture seen keeps, not even in a search for it alone; else of the
-    bound that is missed by the architecture nearest to keeping all of them.
+    The pointer is that of the first bound that no architecture seen keeps, not even in a search for it alone; else of
+    the bound that is missed by the architecture nearest to keeping all of them.
 
     Raises:
         InvalidSpace: there is no feasible architecture in the survey.
@@ -135,43 +136,61 @@ def _refuse(
     raise InvalidSpace(f"/constraints/{place}/{missed}", f"no architecture {sure} {constraint}{together}: {nearest}")
 
 
-def refuse_unknown(space: SearchSpace, quantity: Quantity, here: str) -> None:
-    """Refuse what a space has not: an op or a value it never shows, a formula for costs.
+def refuse_unknown(space: SearchSpace, read: list[Constraint]) -> None:
+    """Refuse what a space has not: an op or a value that it never shows, a formula for costs.
 
-    Names are compared with those of ``MET`` draws and of one's neighbours. They are refused only where the draws have
-    shown each name in more than one of them: then hardly any is left unseen (Good 1953: the share unseen is about the
-    share of what was met once).
+    Names are looked for in ``MET`` draws and in the neighbours of the last. What is not there is refused only where the
+    draws have shown everything else in more than one of them: then hardly anything is left unseen (Good 1953, "The
+    population frequencies of species": the share unseen is about the share of what was met once).
 
     Raises:
-        InvalidSpace: pointed at from ``here``.
+        InvalidSpace: pointed at in the list that was ``read`` from a spec.
     """
+    open_to = {k: constraint.quantity for k, constraint in enumerate(read)}
+    missing = {k: quantity.words() for k, quantity in open_to.items()}
+    met: dict[int, Counter[Word]] = {k: Counter() for k in open_to}
+    for n, features in enumerate(_looks(space)):
+        for k, quantity in list(open_to.items()):
+            if not n:
+                _refuse_meaningless(quantity, features, f"/constraints/{k}")
+            vocabulary = quantity.vocabulary(features)
+            missing[k] -= vocabulary
+            if n < MET:
+                met[k].update(vocabulary)
+            if not missing[k]:
+                del open_to[k]
+        if not open_to:
+            return
+    for k in open_to:
+        for member, (_, word) in sorted(missing[k], key=repr):
+            known = {name[1]: times for (of, name), times in met[k].items() if of == member}
+            if not known:
+                message = f"leads to no value in an architecture of this space, such as {show(features.arch.text)}"
+                raise InvalidSpace(f"/constraints/{k}/in", message)
+            if min(known.values()) > 1:
+                message = f"must be one of {listed(sorted(known, key=repr))}, not {show(word)}"
+                raise InvalidSpace(f"/constraints/{k}/{member}", message)
+
+
+def _looks(space: SearchSpace) -> Iterator[Features]:
+    rng = random.Random(0)
+    for _ in range(MET):
+        arch = space.sample(rng)
+        yield Features(space, arch)
+    for other in itertools.islice(space.neighbors(arch), MET_NEARBY):
+        yield Features(space, other)
+
+
+def _refuse_meaningless(quantity: Quantity, features: Features, here: str) -> None:
+    """Refuse a quantity that is 0 for every architecture, or unknown for all."""
+    space, arch = features.space, features.arch
     if isinstance(quantity, OpCount) and quantity.graph == LIVE:
         for member, op in (("count", quantity.op), ("into", quantity.into)):
             if op is not None and op in {space.zero_op, space.identity_op}:
-                raise InvalidSpace(pointed(here, member), f'{show(op)} is never in the live graph: add "in": "{RAW}"')
-    rng = random.Random(0)
-    arch = space.sample(rng)
-    try:
-        quantity.of(Features(space, arch))
-    except LookupError as error:
-        raise InvalidSpace(pointed(here, "measure"), str(error.args[0])) from None
-    missing = quantity.words()
-    met = Counter(quantity.vocabulary(Features(space, arch)))
-    for _ in range(MET):
-        missing -= met.keys()
-        if not missing:
-            return
-        arch = space.sample(rng)
-        met.update(quantity.vocabulary(Features(space, arch)))
-    for other in itertools.islice(space.neighbors(arch), MET_NEARBY):
-        missing -= quantity.vocabulary(Features(space, other))
-    for member, (_, word) in sorted(missing, key=repr):
-        known = {name[1]: times for (of, name), times in met.items() if of == member}
-        if not known:
-            raise InvalidSpace(
-                pointed(here, "in"), f"leads to no value in an architecture of this space, such as {show(arch.text)}"
-            )
-        if min(known.values()) > 1:
-            raise InvalidSpace(
-                pointed(here, member), f"must be one of {listed(sorted(known, key=repr))}, not {show(word)}"
-            )
+                raise InvalidSpace(f"{here}/{member}", f'{show(op)} is never in the live graph: add "in": "{RAW}"')
+    if (
+        isinstance(quantity, Measure)
+        and quantity.name in COSTS
+        and space.cost(arch, channels=quantity.channels) is None
+    ):
+        raise InvalidSpace(f"{here}/measure", f"a space of the kind {space.kind} has no formula for {quantity.name}")

@@ -2,13 +2,13 @@
 
     {"count": "nor_conv_3x3"}                                   ops of the live graph: what simplification leaves
     {"count": "none", "in": "raw"}                              ops of the raw graph, dead or not
-    {"count": "max_pool_3x3", "into": "max_pool_3x3"}           edges from such an op to such an op, "input" and "output" too
+    {"count": "max_pool_3x3", "into": "max_pool_3x3"}           edges from op to op; "input", "output" too
     {"count": "none", "in": "/edges/0"}                         values in the wire form, at or below a JSON pointer
     {"measure": "depth"}                                        ops on the longest live path from input to output
     {"measure": "ops"}, {"measure": "edges"}                    of the live graph
     {"measure": "parameters", "channels": 16}, {"measure": "flops"}  of the space's skeleton (``SearchSpace.cost``)
 
-An edge counts as often as its source is added. The live graph is the default because it is the network that is
+Ops are all nodes of a graph but the input and the output; an edge counts as often as its source is added. The live graph is the default because it is the network that is
 trained: an op that the output never sees costs nothing and does nothing.
 """
 
@@ -19,26 +19,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
-from bonanza.spaces.base import Architecture, InvalidSpace, SearchSpace
-from bonanza.spaces.fields import (
-    LONGEST_NAME,
-    Scalar,
-    listed,
-    pointed,
-    read_int,
-    read_name,
-    read_object,
-    read_scalar,
-    scalar_key,
-    show,
-)
+from bonanza.spaces.base import Architecture, SearchSpace
+from bonanza.spaces.fields import Scalar, scalar_key, show
 from bonanza.spaces.graph import LabelledDag
-from bonanza.spaces.kind import Schema, object_schema
 from bonanza.spaces.simplification import simplify
 
 LIVE = "live"
 RAW = "raw"
-MOST_CHANNELS = 10_000
 MEASURES = {
     "depth": "depth",
     "ops": "number of live ops",
@@ -182,15 +169,10 @@ class Measure:
         return ""
 
     def of(self, features: Features) -> int:
-        """The value.
-
-        Raises:
-            LookupError: the space knows no formula for its networks' cost.
-        """
+        """The value; of a cost only where the space has a formula."""
         if self.name in COSTS:
             cost = features.space.cost(features.arch, channels=self.channels)
-            if cost is None:
-                raise LookupError(f"a space of the kind {features.space.kind} has no formula for {self.name}")
+            assert cost is not None, "constraints on costs that a space does not know are refused"
             return cost.parameters if self.name == "parameters" else cost.flops
         if self.name == "depth":
             return _depth(features.live)
@@ -244,58 +226,3 @@ def _scalars(value: Any) -> Iterator[Any]:
             stack.extend(value)
         else:
             yield value
-
-
-def read_quantity(value: object, here: str, *, besides: tuple[str, ...]) -> Quantity:
-    """The quantity of ``value``, an object whose members ``besides`` are somebody else's.
-
-    Raises:
-        InvalidSpace: a member is wrong, missing or unknown, pointed at from ``here``.
-    """
-    if not isinstance(value, Mapping) or not ("count" in value or "measure" in value):
-        raise InvalidSpace(here, f'must be an object with "count" or "measure", not {show(value)}')
-    if "measure" in value:
-        return _read_measure(
-            read_object(value, here, InvalidSpace, required=("measure",), optional=("channels", *besides)), here
-        )
-    fields = read_object(value, here, InvalidSpace, required=("count",), optional=("in", "into", *besides))
-    place = fields.get("in", LIVE)
-    if not isinstance(place, str) or not (place in {LIVE, RAW} or place.startswith("/")):
-        allowed = f'"{LIVE}", "{RAW}" or a JSON pointer into an architecture'
-        raise InvalidSpace(pointed(here, "in"), f"must be {allowed}, such as /edges/0; not {show(place)}")
-    if place.startswith("/"):
-        if "into" in fields:
-            raise InvalidSpace(
-                pointed(here, "into"), f"is for edges of the {LIVE} or the {RAW} graph, not for {show(place)}"
-            )
-        key = scalar_key(read_scalar(fields["count"], pointed(here, "count"), InvalidSpace))
-        assert key is not None, "a scalar has a key"
-        return ValueCount(key, read_name(place, pointed(here, "in"), InvalidSpace))
-    op = read_name(fields["count"], pointed(here, "count"), InvalidSpace)
-    into = read_name(fields["into"], pointed(here, "into"), InvalidSpace) if "into" in fields else None
-    return OpCount(op, into, place)
-
-
-def _read_measure(fields: Mapping[str, Any], here: str) -> Measure:
-    name = fields["measure"]
-    if not isinstance(name, str) or name not in MEASURES:
-        raise InvalidSpace(pointed(here, "measure"), f"must be one of {listed(MEASURES)}, not {show(name)}")
-    if "channels" not in fields:
-        return Measure(name, None)
-    if name not in COSTS:
-        raise InvalidSpace(pointed(here, "channels"), f"is for {listed(COSTS)}; {show(name)} does not depend on it")
-    return Measure(
-        name, read_int(fields["channels"], pointed(here, "channels"), InvalidSpace, least=1, most=MOST_CHANNELS)
-    )
-
-
-def quantity_schemas(besides: Mapping[str, Schema]) -> list[dict[str, Any]]:
-    """The JSON Schemas of the three forms, each with the members ``besides``."""
-    op = {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME}
-    channels = {"type": "integer", "minimum": 1, "maximum": MOST_CHANNELS}
-    return [
-        object_schema({"count": op}, {"in": {"enum": [LIVE, RAW]}, "into": op, **besides}),
-        object_schema({"count": {"type": ["string", "number", "boolean"]}, "in": {**op, "pattern": "^/"}}, besides),
-        object_schema({"measure": {"enum": [name for name in MEASURES if name not in COSTS]}}, besides),
-        object_schema({"measure": {"enum": list(COSTS)}}, {"channels": channels, **besides}),
-    ]
