@@ -8,8 +8,9 @@
     {"measure": "ops"}, {"measure": "edges"}                    of the live graph
     {"measure": "parameters", "channels": 16}, {"measure": "flops"}  of the space's skeleton (``SearchSpace.cost``)
 
-Ops are all nodes of a graph but the input and the output; an edge counts as often as its source is added. The live graph is the default because it is the network that is
-trained: an op that the output never sees costs nothing and does nothing.
+Ops are all nodes of a graph but the input and the output; an edge counts as often as its source is added. The live graph
+is the default because it is the network that is computed: what the output never sees adds nothing to its accuracy. Costs
+are what the space's formula says, NAS-Bench-201's with the dead ops.
 """
 
 from __future__ import annotations
