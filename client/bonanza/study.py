@@ -174,6 +174,16 @@ class Study:
         """How fresh the surrogate is and how well it has predicted."""
         return self.transport.send("GET", f"{self.path}/model").read(schemas.Model)
 
+    def predict(self, architectures: Iterable[Encoded], *, wait_s: float = 50) -> list[schemas.Predicted]:
+        """What the model says of these architectures, in order, in the objective's unit.
+
+        Raises:
+            Unavailable: the model was not fitted within ``wait_s``, nor in the tries after it.
+        """
+        body = _checked(schemas.PredictRequest, architectures=[_encoded(a) for a in architectures], wait_s=wait_s)
+        reply = self.transport.send("POST", f"{self.path}/predict", body=body, keyed=False, hold_s=wait_s)
+        return reply.read(schemas.PredictAnswer).predictions
+
     def pause(self, reason: str | None = None) -> schemas.Study:
         """Start no more trials until ``resume``; those under way go on."""
         return self._steer("pause", reason)

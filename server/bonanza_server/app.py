@@ -23,6 +23,7 @@ from bonanza_server import catalogue, openapi, problem
 from bonanza_server.engine import Engine
 from bonanza_server.gate import Gate
 from bonanza_server.lifecycle.pool import Pools
+from bonanza_server.predicting import Predictor
 from bonanza_server.reading import Reading
 from bonanza_server.routers import ask_tell, spaces, studies, system, trials
 from bonanza_server.service import Service
@@ -79,7 +80,9 @@ async def _running(
         executor = _local_slots(settings)
     engine = Engine(database, executor, pools, clock=clock, on_change=waiting.wake)
     upkeep = Upkeep(database, engine, waiting, clock=clock, interval_s=settings.upkeep_s)
-    app.state.service = Service(database, engine, Spaces(), pools, waiting, clock=clock)
+    spaces_in_use = Spaces()
+    app.state.service = Service(database, engine, spaces_in_use, pools, waiting, clock=clock)
+    app.state.predictor = Predictor(database, executor, spaces_in_use)
     app.state.reading = Reading(database, engine, pools)
     app.state.catalogue = catalogue.Catalogue(looking_up)
     app.state.upkeep = upkeep

@@ -10,6 +10,7 @@ from fastapi.responses import Response
 
 from bonanza.schemas import Name
 from bonanza_server.catalogue import Catalogue
+from bonanza_server.predicting import Predictor
 from bonanza_server.reading import Reading
 from bonanza_server.service import Reply, Service
 from bonanza_server.store.idempotency import Key
@@ -54,12 +55,18 @@ async def _catalogue(request: Request) -> Catalogue:
     return catalogue
 
 
+async def _predictor(request: Request) -> Predictor:
+    predictor: Predictor = request.app.state.predictor
+    return predictor
+
+
 async def _key(request: Request, idempotency_key: IdempotencyKey = None) -> Key | None:
     return await key_of(request, idempotency_key)
 
 
 ServiceDep = Annotated[Service, Depends(_service)]
 ReadingDep = Annotated[Reading, Depends(_reading)]
+PredictorDep = Annotated[Predictor, Depends(_predictor)]
 CatalogueDep = Annotated[Catalogue, Depends(_catalogue)]
 KeyDep = Annotated[Key | None, Depends(_key)]
 StudyName = Annotated[Name, Path(description="the study's name")]

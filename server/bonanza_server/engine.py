@@ -184,7 +184,7 @@ class Engine:
         if read is None:
             return  # deleted meanwhile
         if read.observations:
-            result = await self._run(_job(read))
+            result = await self._run(job_of(read))
         else:
             result = FitResult(proposals=[], diagnostics={"empty": "every result was invalidated"}, seconds=0.0)
 
@@ -234,7 +234,8 @@ class Engine:
         self._not_before[study["id"]] = self._clock() + min(LONGEST_BACK_OFF_S, 2.0 ** min(failures, 10))
 
 
-def _job(read: HistoryRead) -> FitJob:
+def job_of(read: HistoryRead) -> FitJob:
+    """The fit of a history."""
     study = read.study
     return FitJob(
         space=read.space,

@@ -121,6 +121,8 @@ BODIES: Final[dict[str, JSON]] = {
         "observations": [{"architecture": _CELL, "value": 93.1, "source": "last year's sweep"}],
         "on_duplicate": "skip",
     },
+    "PredictAnswer": {"predictions": [{"arch_id": _ARCH_ID, "mean": 93.4, "std": 0.6}], "observations": 12},
+    "PredictRequest": {"architectures": [_TEXT]},
     "QueueAnswer": {"trials": [_QUEUED | {"created": True}]},
     "QueueRequest": {"architectures": [_CELL, _TEXT], "priority": 5},
     "Readiness": {"status": "ready", "checks": {"database": "ok"}},

@@ -1,4 +1,4 @@
-"""The door to the brain: what a fit is given and leaves, as plain values, and the one function that is sent to the executor.
+"""The door to the brain: what a fit is given and leaves, as plain values, and the functions that are sent to the executor.
 
 The API process imports this and nothing behind it: torch and numpy are loaded where ``fit`` runs. So a job has its own class here, field by
 field the brain's ``Snapshot``, whose module begins with them.
@@ -45,3 +45,11 @@ def fit(job: FitJob) -> FitResult:
 
     made = run(Snapshot(**vars(job)))
     return FitResult(proposals=made.proposals, seconds=made.seconds, diagnostics=made.diagnostics)
+
+
+def predict(job: FitJob, architectures: list[dict[str, Any]]) -> list[tuple[float | None, float | None]]:
+    """Mean and std of each architecture under the model that ``fit(job)`` makes; null where nothing is known. A pure function, as ``fit`` is."""
+    from bonanza_server.search.fit import Snapshot
+    from bonanza_server.search.fit import predict as run
+
+    return run(Snapshot(**vars(job)), architectures)

@@ -139,7 +139,7 @@ def test_no_request_gets_a_server_error_or_an_answer_that_is_not_documented(
         # A bad body may be too large, and so refused for that.
         'negative_data_rejection.expected-statuses = ["4xx"]\n'
     )
-    with LiveServer(url, fit_slots=0) as server:
+    with LiveServer(url, fit_slots=1) as server:
         hooks = {"SCHEMATHESIS_HOOKS": "tests.server.fuzzing", "BONANZA_SERVER": server.url, "PYTHONPATH": str(ROOT)}
         arguments = ["--phases", phases, "--max-examples", "5", "--seed", "201", "--no-color"]
         ran = subprocess.run(

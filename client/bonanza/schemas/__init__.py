@@ -8,6 +8,9 @@ from bonanza.schemas.model import Alternative as Alternative
 from bonanza.schemas.model import Explanation as Explanation
 from bonanza.schemas.model import Model as Model
 from bonanza.schemas.model import ModelStatus as ModelStatus
+from bonanza.schemas.prediction import PredictAnswer as PredictAnswer
+from bonanza.schemas.prediction import Predicted as Predicted
+from bonanza.schemas.prediction import PredictRequest as PredictRequest
 from bonanza.schemas.service import FieldError as FieldError
 from bonanza.schemas.service import Health as Health
 from bonanza.schemas.service import Problem as Problem

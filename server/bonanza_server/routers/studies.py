@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Response
 
-from bonanza.schemas import Model, Reason, Study, StudyChange, StudyList, StudySpec
+from bonanza.schemas import Model, PredictAnswer, PredictRequest, Reason, Study, StudyChange, StudyList, StudySpec
 from bonanza_server.body import JsonRoute
-from bonanza_server.deps import KeyDep, PageSize, PageToken, ReadingDep, ServiceDep, StudyName, answer
+from bonanza_server.deps import KeyDep, PageSize, PageToken, PredictorDep, ReadingDep, ServiceDep, StudyName, answer
 from bonanza_server.errors import Refused
 from bonanza_server.problem_docs import problems
 
@@ -109,6 +109,16 @@ async def finish(study: StudyName, service: ServiceDep, key: KeyDep, request: Re
 async def get_model(study: StudyName, reading: ReadingDep) -> Model:
     """The surrogate: what it has seen, how long it takes, and what its predictions were worth."""
     return await reading.model(study)
+
+
+@router.post(
+    "/{study}/predict",
+    operation_id="predict",
+    responses=problems("not-found", "invalid-architecture", "unavailable"),
+)
+async def predict(study: StudyName, request: PredictRequest, predictor: PredictorDep) -> PredictAnswer:
+    """What the model says of any architectures, measured or not. It changes nothing."""
+    return await predictor.predict(study, request)
 
 
 def _revision(if_match: str | None) -> int:

@@ -6,6 +6,8 @@ the same fit, today, tomorrow, and after a restart (on the same versions and pro
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import time
 from dataclasses import dataclass, field
@@ -18,8 +20,10 @@ from bonanza.spaces import space_from_spec
 from bonanza_server.search.batch import GREEDY
 from bonanza_server.search.history import History, Observation
 from bonanza_server.search.spec import strategy_spec
-from bonanza_server.search.strategy import strategy_from_spec
+from bonanza_server.search.strategy import Model, strategy_from_spec
 
+MOST_KEPT = 4
+"""Models a process keeps for predictions."""
 POOL = GREEDY + 256
 """Proposals of a fit: a batch as large as an ask can take, and what later asks take before the next fit is there."""
 
@@ -70,6 +74,7 @@ def fit(snapshot: Snapshot) -> Fit:
     rng = np.random.default_rng([snapshot.seed, snapshot.seq])
     history = _history(snapshot)
     model = strategy_from_spec(snapshot.strategy).fit(history, rng)
+    _keep(snapshot, model)
     proposals = model.propose(snapshot.pool_size, rng)
     return Fit(
         seq=snapshot.seq,
@@ -87,6 +92,43 @@ def fit(snapshot: Snapshot) -> Fit:
         diagnostics={**model.diagnostics, "pending": len(history.pending), **_circumstances()},
         seconds=time.perf_counter() - started,
     )
+
+
+def predict(snapshot: Snapshot, architectures: list[dict[str, Any]]) -> list[tuple[float | None, float | None]]:
+    """Mean and std of each architecture, null where nothing is known, under the model that ``fit`` makes of the snapshot.
+
+    The model is the one that this process fitted last to that history, if it has it still, else it is fitted again: both are the same.
+
+    Raises:
+        InvalidSpace, InvalidArchitecture, InvalidStrategy: As for :func:`fit`.
+    """
+    model = _kept.get(_key(snapshot))
+    if model is None:
+        torch.set_num_threads(1)
+        rng = np.random.default_rng([snapshot.seed, snapshot.seq])
+        model = strategy_from_spec(snapshot.strategy).fit(_history(snapshot), rng)
+        _keep(snapshot, model)
+    space = space_from_spec(snapshot.space)
+    means, stds = model.predict([space.validate(architecture) for architecture in architectures])
+    return [(_finite(float(mean)), _finite(float(std))) for mean, std in zip(means, stds, strict=True)]
+
+
+_kept: dict[str, Model] = {}
+"""The models fitted last in this process, by what they were fitted to: a cache that changes nothing."""
+
+
+def _keep(snapshot: Snapshot, model: Model) -> None:
+    key = _key(snapshot)
+    _kept.pop(key, None)
+    _kept[key] = model
+    if len(_kept) > MOST_KEPT:
+        del _kept[next(iter(_kept))]
+
+
+def _key(snapshot: Snapshot) -> str:
+    """A digest of all that a model depends on; what is pending or must not be proposed only matters to the proposals."""
+    read = [snapshot.space, snapshot.strategy, snapshot.seed, snapshot.seq, snapshot.maximize, snapshot.observations]
+    return hashlib.blake2b(json.dumps(read, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _history(snapshot: Snapshot) -> History:
