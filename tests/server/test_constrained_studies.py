@@ -39,7 +39,10 @@ def is_inside(edges: list[str]) -> bool:
     return threes <= 1 and 73_306 + 28_000 * ones + 243_040 * threes <= 350_000 and depth >= 2
 
 
-@pytest.mark.parametrize("strategy", [{"name": "random"}, {"name": "bananas", "n_initial": INITIAL, "epochs": 5}])
+QUICK = {"name": "bananas", "n_initial": INITIAL, "epochs": 2, "ensemble": 2, "candidates": 40}
+
+
+@pytest.mark.parametrize("strategy", [{"name": "random"}, QUICK], ids=lambda strategy: str(strategy["name"]))
 def test_a_strategy_proposes_only_cells_within_the_constraints(fitting: LiveServer, strategy: dict[str, Any]) -> None:
     name = strategy["name"]
     study = fitting.study(name, space=SPACE, strategy=strategy)
@@ -47,7 +50,7 @@ def test_a_strategy_proposes_only_cells_within_the_constraints(fitting: LiveServ
     assert len(study["space"]["constraints"]) == 3
     asked = []
     for k in range(TRIALS):
-        trial = fitting.one(name, wait_s=30)
+        trial = fitting.one(name, wait_s=50)
         asked.append(trial)
         fitting.tell(trial, float(k % 5), name)
     assert all(is_inside(trial["architecture"]["edges"]) for trial in asked)

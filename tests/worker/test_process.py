@@ -197,12 +197,17 @@ def test_an_outage_costs_neither_the_lease_nor_the_result(live: LiveServer, cabl
     assert (trial["state"], trial["value"], trial["attempts"]) == ("complete", 60.0, 1)
 
 
+def spooled(folder: Path) -> bool:
+    """Whether a whole tell is on the disk: its file is there a moment before it."""
+    return any(file.read_bytes().endswith(b"\n") for file in (folder / "spool").glob("tells-*.jsonl"))
+
+
 def test_a_result_outlives_its_worker(live: LiveServer, cable: Cable, folder: Path) -> None:
     live.study(budget={"max_trials": 2}, lease={"ttl_s": 600})
     with WorkerProcess(cable.url, "python:lab_evaluators:holds_the_lock", folder, max_trials=1) as worker:
         worker.evaluating()
         cable.cut()
-        eventually(lambda: list((folder / "spool").glob("tells-*.jsonl")), "the result is on the disk", worker)
+        eventually(lambda: spooled(folder), "the result is on the disk", worker)
         worker.signal(signal.SIGKILL)
         worker.ends()
     cable.mend()

@@ -26,7 +26,7 @@ def test_a_study_of_every_kind_is_asked_and_told(fitting: LiveServer, kind: Kind
     fitting.study(name, space=dict(kind.example), strategy=strategy)
     space, origins, ids = space_from_spec(kind.example), [], set()
     for _ in range(5):
-        answer = fitting.ask(name, wait_s=30)
+        answer = fitting.ask(name, wait_s=50)
         if answer["reason"] == "space_exhausted":
             assert len(ids) == len({arch.arch_id for arch in space.enumerate()})
             break
