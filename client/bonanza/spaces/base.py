@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from bonanza.spaces.cost import Cost
 from bonanza.spaces.graph import LabelledDag
+from bonanza.spaces.paths import Paths
 
 
 class Invalid(ValueError):
@@ -111,7 +112,7 @@ class SearchSpace(Protocol):
 
     @property
     def size(self) -> int | None:
-        """How many architectures there are, one network counted at every spelling; None if endless or unknown."""
+        """How many architectures ``enumerate`` lists; None if endless or unknown."""
 
     @property
     def zero_op(self) -> str | None:
@@ -121,13 +122,21 @@ class SearchSpace(Protocol):
     def identity_op(self) -> str | None:
         """The op whose output is its input, or None if there is none; it is contracted in the canonical graph."""
 
+    @property
+    def paths(self) -> Paths | None:
+        """What the paths of its graphs carry; None where a graph is one path, which no two architectures share."""
+
+    @property
+    def choices(self) -> tuple[int, ...] | None:
+        """How many choices each gene has; None where the genes are no fixed list of choices."""
+
     def __hash__(self) -> int: ...
 
     def spec(self) -> dict[str, Any]:
         """The shortest JSON that ``space_from_spec`` makes this space of; equal for equal spaces, however spelled."""
 
     def sample(self, rng: random.Random) -> Architecture:
-        """An architecture drawn uniformly from the raw ones (not from the distinct networks)."""
+        """An architecture; its family says how it is distributed, as a rule uniformly among those of ``enumerate``."""
 
     def mutate(
         self, arch: Architecture, rng: random.Random, *, rate: float = 1.0, silent: bool = False
@@ -158,10 +167,10 @@ class SearchSpace(Protocol):
         """The simplified graph in canonical order; equal exactly for equal ids."""
 
     def enumerate(self) -> Iterator[Architecture]:
-        """Every architecture, each once, in a fixed order.
+        """Architectures, each once, in a fixed order: every spelling, or, where the family says so, one a network.
 
         Raises:
-            ValueError: the space is endless.
+            ValueError: ``size`` is None; the message says "endless".
         """
 
     def cost(self, arch: Architecture, *, channels: int | None = None) -> Cost | None:
@@ -181,5 +190,5 @@ class SearchSpace(Protocol):
 
 
 def count_ids(space: SearchSpace) -> int:
-    """The number of distinct networks of a finite space, by the id of every architecture: some 0.1 ms each."""
+    """The number of distinct networks of a finite space, by the id of every architecture listed: some 0.1 ms each."""
     return len({arch.arch_id for arch in space.enumerate()})

@@ -18,6 +18,7 @@ from bonanza.spaces.cost import Cost
 from bonanza.spaces.feasibility import TRIES, Survey, is_listed, refuse_unknown, refuse_unsatisfiable, survey
 from bonanza.spaces.graph import LabelledDag
 from bonanza.spaces.kind import Kind
+from bonanza.spaces.paths import Paths
 from bonanza.spaces.quantity import Features
 
 MOST_NEIGHBOURS = 2_000
@@ -54,6 +55,16 @@ class Constrained:
     def identity_op(self) -> str | None:
         """The inner space's."""
         return self.of.identity_op
+
+    @property
+    def paths(self) -> Paths | None:
+        """The inner space's."""
+        return self.of.paths
+
+    @property
+    def choices(self) -> tuple[int, ...] | None:
+        """The inner space's."""
+        return self.of.choices
 
     def spec(self) -> dict[str, Any]:
         """The inner space's, with the constraints in an order of their own, one a quantity."""

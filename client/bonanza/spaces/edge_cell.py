@@ -21,6 +21,7 @@ from bonanza.spaces.genes import Genes, Genome
 from bonanza.spaces.graph import INPUT, OUTPUT, LabelledDag, graph_id
 from bonanza.spaces.kind import Kind, Schema, list_schema, object_schema
 from bonanza.spaces.mutation import mutated
+from bonanza.spaces.paths import Paths
 from bonanza.spaces.simplification import simplify
 
 MOST_NODES = 12
@@ -47,6 +48,16 @@ class EdgeCell:
     def size(self) -> int:
         """Ops to the power of edges."""
         return self._genome.size
+
+    @property
+    def paths(self) -> Paths:
+        """An op on each edge that a path takes."""
+        return Paths(self.ops, 1, self.nodes - 1)
+
+    @property
+    def choices(self) -> tuple[int, ...]:
+        """The ops, for each edge."""
+        return self._genome.sizes
 
     def spec(self) -> dict[str, Any]:
         """``{"kind": "nasbench201"}``, or nodes, ops and both special ops."""

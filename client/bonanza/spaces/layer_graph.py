@@ -32,6 +32,7 @@ from bonanza.spaces.layer_primitives import TRIES, mutate, step
 from bonanza.spaces.layer_rules import Rules
 from bonanza.spaces.layer_spec import SPEC_SCHEMA, read_rules, rules_json
 from bonanza.spaces.mutation import mutated
+from bonanza.spaces.paths import Paths
 
 WALK = 12
 """A sample is 0 to so many primitives away from a starting network, each number equally likely."""
@@ -62,6 +63,15 @@ class LayerGraph:
     def size(self) -> int | None:
         """None: nobody can count them."""
         return None
+
+    @property
+    def paths(self) -> Paths:
+        """Any labels: op and stride of the layers."""
+        return Paths()
+
+    @property
+    def choices(self) -> None:
+        """None: a network has as many layers as it needs."""
 
     def spec(self) -> dict[str, Any]:
         """The flavour, and what differs from the defaults."""

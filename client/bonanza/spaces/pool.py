@@ -22,6 +22,7 @@ from bonanza.spaces.graph import LabelledDag
 from bonanza.spaces.kind import Kind, list_schema, object_schema, parse_spec
 from bonanza.spaces.mutation import mutated, walked
 from bonanza.spaces.nearness import Nearness
+from bonanza.spaces.paths import Paths
 from bonanza.spaces.simplification import simplify
 
 MOST_MEMBERS = 100_000
@@ -67,6 +68,16 @@ class Pool:
     def size(self) -> int:
         """The number of members."""
         return len(self.members)
+
+    @property
+    def paths(self) -> Paths | None:
+        """Those of the space it is taken from."""
+        return self.of.paths
+
+    @property
+    def choices(self) -> tuple[int, ...] | None:
+        """Those of the space it is taken from, as the genes are."""
+        return self.of.choices
 
     def spec(self) -> dict[str, Any]:
         """The space it is taken from, and the members' JSON."""

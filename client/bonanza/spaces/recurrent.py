@@ -28,6 +28,7 @@ from bonanza.spaces.fields import listed, pointed, read_int, read_list, read_obj
 from bonanza.spaces.graph import INPUT, OUTPUT, LabelledDag, graph_id
 from bonanza.spaces.kind import Kind, Schema, list_schema, object_schema
 from bonanza.spaces.mutation import mutated, walked
+from bonanza.spaces.paths import Paths
 
 ACTIVATIONS = ("tanh", "relu", "identity", "sigmoid")
 """Numbered as in ENAS's arc strings."""
@@ -69,6 +70,15 @@ class Recurrent:
     def size(self) -> int:
         """The sum of 4^n (n-1)! over the numbers of nodes n: 342,615,700 up to 8 nodes, each network at every order."""
         return sum(self._sizes)
+
+    @property
+    def paths(self) -> Paths:
+        """The activations from the first node to a leaf."""
+        return Paths(ACTIVATIONS, 1, self.most)
+
+    @property
+    def choices(self) -> None:
+        """None: a cell has as many genes as nodes."""
 
     def spec(self) -> dict[str, Any]:
         """``{"kind": "recurrent", "nodes": 8}``, with ``least_nodes`` where it is not 1."""

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bonanza.spaces import darts, edge_cell, layer_graph, nasnet, pool, recurrent, resnet_stages, sequence
+from bonanza.spaces import (
+    darts,
+    edge_cell,
+    layer_graph,
+    nasnet,
+    node_cell_spec,
+    pool,
+    recurrent,
+    resnet_stages,
+    sequence,
+)
 from bonanza.spaces.base import SearchSpace
 from bonanza.spaces.constrained import constrainable
 from bonanza.spaces.kind import Kind, kind_named, nearest_name, parse_spec
@@ -14,6 +24,7 @@ _WHOLE: Mapping[str, Kind] = {
     kind.name: constrainable(kind)
     for family in (
         edge_cell,
+        node_cell_spec,
         darts,
         nasnet,
         sequence,

@@ -21,6 +21,7 @@ from bonanza.spaces.fields import pointed, read_int, read_list, read_object, sho
 from bonanza.spaces.graph import INPUT, OUTPUT, LabelledDag, graph_id
 from bonanza.spaces.kind import Kind, Schema, list_schema, object_schema
 from bonanza.spaces.mutation import mutated, walked
+from bonanza.spaces.paths import Paths
 from bonanza.spaces.resnet import CHANNELS, DASH, DOUBLE, KEEP, Characters, edits, network_cost
 
 MOST_STAGES = 6
@@ -63,6 +64,15 @@ class ResNetStages:
     def size(self) -> int:
         """The number of strings, exactly."""
         return sum(self._sizes)
+
+    @property
+    def paths(self) -> Paths:
+        """Any labels: the only path is the whole string, too long for a column of its own."""
+        return Paths()
+
+    @property
+    def choices(self) -> None:
+        """None: a string has as many characters as it needs."""
 
     def spec(self) -> dict[str, Any]:
         """All three bounds."""

@@ -74,6 +74,15 @@ class Sequence:
         """The product of the numbers of choices."""
         return self._genome.size
 
+    @property
+    def paths(self) -> None:
+        """None: the chain is the only path."""
+
+    @property
+    def choices(self) -> tuple[int, ...]:
+        """The number of choices at each position."""
+        return self._genome.sizes
+
     @cached_property
     def positions(self) -> tuple[Position, ...]:
         """What is chosen, in the order of the genes."""

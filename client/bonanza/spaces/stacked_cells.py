@@ -26,6 +26,7 @@ from bonanza.spaces.genotype import Genotype, parse_genotype
 from bonanza.spaces.graph import INPUT, OUTPUT, LabelledDag, graph_id
 from bonanza.spaces.kind import Schema, list_schema, object_schema
 from bonanza.spaces.mutation import mutated
+from bonanza.spaces.paths import Paths
 from bonanza.spaces.simplification import simplify
 
 OPS = (
@@ -85,6 +86,16 @@ class StackedCells:
     def identity_op(self) -> str:
         """``skip_connect``; of stride 2 it is ``factorized_reduce`` in the graph, and is not contracted."""
         return IDENTITY_OP
+
+    @property
+    def paths(self) -> Paths:
+        """Any labels: the first of a path tells its cell and its input."""
+        return Paths()
+
+    @property
+    def choices(self) -> tuple[int, ...]:
+        """An op and a source, twice for each block."""
+        return tuple([size for _ in self.roles for k in range(BLOCKS) for size in (len(self.ops), k + 2) * 2])
 
     def spec(self) -> dict[str, Any]:
         """The kind, and the options that are not left to their defaults."""

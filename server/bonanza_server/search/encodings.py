@@ -12,7 +12,7 @@ Notation
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate
 from zlib import crc32
 
@@ -20,10 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bonanza.spaces import Architecture, LabelledDag, SearchSpace
-from bonanza.spaces.constrained import Constrained
-from bonanza.spaces.edge_cell import EdgeCell
-from bonanza.spaces.pool import Pool
-from bonanza.spaces.sequence import Sequence as ChoiceSequence
+from bonanza.spaces.paths import Paths
 
 Rows = NDArray[np.float32]
 State = tuple[int, int]
@@ -32,8 +29,6 @@ MOST_COLUMNS = 4096
 """Paths get a column of their own up to the greatest length at which there are at most this many columns."""
 HASHED = 509
 """Columns shared by all longer paths, unless they are truncated away; prime, so that the hash mixes every op."""
-LONGEST_HASHED = 64
-"""Ops on a path of a space of no known shape; a longer one is left out."""
 NASBENCH201_OPS = ("avg_pool_3x3", "nor_conv_1x1", "nor_conv_3x3", "none", "skip_connect")
 """The original's numbering, so that column for column the vectors are naszilla's (nas_bench_201/cell_201.py)."""
 
@@ -152,26 +147,16 @@ def encoder_for(
 ) -> Encoder:
     """The encoder of ``space`` that a strategy's options ask for; ``positions`` where paths are no use.
 
-    The graphs of a space that is neither of cells with ops on edges nor of sequences have their paths hashed by label. A pool
-    or a constrained space is encoded as the space it is taken from.
+    Where a space leaves the labels of its paths open, they are hashed.
     """
-    if isinstance(space, Constrained | Pool):
-        whole = encoder_for(space.of, encoding=encoding, prune_zero_paths=prune_zero_paths, truncate=truncate)
-        return replace(whole, encode=lambda cells: whole.encode([space.plain(cell) for cell in cells]))
     zero_op = space.zero_op if prune_zero_paths else None
-    if isinstance(space, ChoiceSequence):
-        return _by_position([len(position.choices) for position in space.positions])
-    if not isinstance(space, EdgeCell):
-        return _by_path(space, PathEncoding((), shortest=0, longest=LONGEST_HASHED, zero_op=zero_op, truncate=truncate))
-    if encoding == "positions":
-        return _by_position([len(space.ops)] * (space.nodes * (space.nodes - 1) // 2))
-    ops = NASBENCH201_OPS if set(space.ops) == set(NASBENCH201_OPS) else space.ops
-    longest = space.nodes - 1
-    return _by_path(space, PathEncoding(ops, shortest=1, longest=longest, zero_op=zero_op, truncate=truncate))
-
-
-def _by_path(space: SearchSpace, paths: PathEncoding) -> Encoder:
-    return Encoder("path", paths.size, lambda cells: paths.encode(space.graph(cell) for cell in cells))
+    paths, choices = space.paths, space.choices
+    if choices is not None and (paths is None or encoding == "positions"):
+        return _by_position(choices)
+    paths = paths or Paths()
+    ops = NASBENCH201_OPS if set(paths.ops) == set(NASBENCH201_OPS) else paths.ops
+    columns = PathEncoding(ops, shortest=paths.shortest, longest=paths.longest, zero_op=zero_op, truncate=truncate)
+    return Encoder("path", columns.size, lambda cells: columns.encode(space.graph(cell) for cell in cells))
 
 
 def _by_position(sizes: Sequence[int]) -> Encoder:

@@ -1,0 +1,132 @@
+"""NAS-Bench-101's own conventions: its ops, its module hash, its network and what it costs.
+
+Ying et al., "NAS-Bench-101: Towards Reproducible Neural Architecture Search", ICML 2019 (arXiv 1902.09635). A cell is a
+DAG of at most 7 vertices and 9 edges: input, output, and one of 3 ops on each vertex between. Vertices and edges on no
+path from input to output are pruned before anything else, the count of the edges included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import md5
+
+from bonanza.spaces.base import InvalidArchitecture
+from bonanza.spaces.cost import Cost, convolution, linear
+from bonanza.spaces.fields import listed, show
+from bonanza.spaces.wiring import Edge, live_edges, orders, triangle
+
+MAX_VERTICES = 7
+MAX_EDGES = 9
+OPS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
+INPUT = "input"
+OUTPUT = "output"
+CHANNELS = 128
+STACKS = 3
+"""Of 32, 16 and 8 pixels, each with twice the channels of the one before."""
+CELLS = 3
+"""A stack."""
+CLASSES = 10
+KERNELS = {"conv3x3-bn-relu": 3, "conv1x1-bn-relu": 1}
+
+
+def module_hash(adjacency: Sequence[Sequence[int]], ops: Sequence[str]) -> str:
+    """The official name of a cell, 32 hexadecimal digits: what upstream's ``ModelSpec.hash_spec`` gives.
+
+    ``module_hash(**arch.json)``. Each vertex has the MD5 of its degrees and label, then as often as there are vertices
+    that of its sources', its targets' and its own; their sorted list is hashed once more. A hash of neighbourhoods: on
+    the 423,624 cells of the space it is one to one with ``arch_id``, on larger ones it need not be.
+
+    Raises:
+        InvalidArchitecture: the matrix is not square, an op is unknown, or no path leads from input to output.
+    """
+    n = len(ops)
+    if n < 2 or len(adjacency) != n or any(len(row) != n for row in adjacency):
+        raise InvalidArchitecture("/adjacency", f"must be a row and a column for each of {n} ops, 2 or more")
+    for k, op in enumerate(ops[1:-1], start=1):
+        if op not in OPS:
+            raise InvalidArchitecture(f"/ops/{k}", f"must be one of {listed(OPS)}, not {show(op)}")
+    edges = live_edges(n, [(i, j) for i, j in triangle(n) if adjacency[i][j]])
+    if not edges:
+        raise InvalidArchitecture("/adjacency", "must have a path from the first vertex to the last")
+    labels = [-1, *[OPS.index(op) for op in ops[1:-1]], -2]
+    live = sorted({v for edge in edges for v in edge})
+    sources = {v: [i for i, j in edges if j == v] for v in live}
+    targets = {v: [j for i, j in edges if i == v] for v in live}
+    hashes = {v: _digest(str((len(targets[v]), len(sources[v]), labels[v]))) for v in live}
+    for _ in live:
+        hashes = {
+            v: _digest(
+                f"{''.join(sorted([hashes[u] for u in sources[v]]))}|"
+                f"{''.join(sorted([hashes[w] for w in targets[v]]))}|{own}"
+            )
+            for v, own in hashes.items()
+        }
+    return _digest(str(sorted(hashes.values())))
+
+
+def _digest(text: str) -> str:
+    return md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def cell_cost(ops: Sequence[str], edges: Sequence[Edge], channels: int = CHANNELS) -> Cost:
+    """The published network (figure 1): a 3x3 stem, three stacks of three cells with a max pool between, a linear layer.
+
+    ``ops`` has the input's and the output's place too. Only what is live counts. An edge from the input is a 1x1
+    convolution; what leads to the output is concatenated and shares its channels, any other vertex has as many as the
+    widest it leads to. Channels that do not divide go to the first vertices, so the cost depends on how the cell is
+    written: here as upstream trained it (``_as_trained``). Parameters are those of the published table, exactly.
+
+    Raises:
+        ValueError: there are fewer ``channels`` than vertices that share them.
+    """
+    labels, edges = _as_trained(ops, edges)
+    total = convolution(3, channels, 3, 32)
+    inputs = channels
+    for stack in range(STACKS):
+        outputs, size = channels * 2**stack, 32 // 2**stack
+        width = _widths(labels, edges, outputs)
+        for _ in range(CELLS):
+            for v, label in enumerate(labels):
+                if label in KERNELS:
+                    total += convolution(width[v], width[v], KERNELS[label], size)
+            for i, j in edges:
+                if i == 0:
+                    total += convolution(inputs, width[j], 1, size)
+            inputs = outputs
+    return total + linear(inputs, CLASSES)
+
+
+def _widths(labels: Sequence[str], edges: Sequence[Edge], channels: int) -> list[int]:
+    """The channels of each vertex; of the output those of the cell."""
+    last = len(labels) - 1
+    width = [0] * last + [channels]
+    members = [i for i, j in edges if j == last and i]
+    if len(members) > channels:
+        raise ValueError(f"{len(members)} vertices share the cell's channels: there must be as many, not {channels}")
+    for k, v in enumerate(members):
+        width[v] = channels // len(members) + (k < channels % len(members))
+    for i, j in reversed(edges):
+        if i and j != last and i not in members:
+            width[i] = max(width[i], width[j])
+    return width
+
+
+def _as_trained(ops: Sequence[str], edges: Sequence[Edge]) -> tuple[list[str], list[Edge]]:
+    """The live cell in the order in which upstream first generated it.
+
+    Upstream goes through the matrices by the number whose bit i + j (j - 1) / 2 is edge (i, j), then through the labels
+    in lexicographic order, and trains the first cell of each hash.
+    """
+    edges = live_edges(len(ops), edges)
+    live = sorted({v for edge in edges for v in edge})
+    place = {v: k for k, v in enumerate(live)}
+    edges = [(place[i], place[j]) for i, j in edges]
+    n, numbers = len(live), [OPS.index(ops[v]) for v in live[1:-1]]
+    best: tuple[int, list[int], list[Edge]] | None = None
+    for order in orders(n, edges):
+        at = {0: 0, n - 1: n - 1} | {v: k for k, v in enumerate(order, 1)}
+        moved = sorted([(at[i], at[j]) for i, j in edges])
+        written = (sum(1 << (i + j * (j - 1) // 2) for i, j in moved), [numbers[v - 1] for v in order], moved)
+        best = written if best is None else min(best, written)
+    assert best is not None, "a cell has an order"
+    return [INPUT, *[OPS[number] for number in best[1]], OUTPUT], best[2]
