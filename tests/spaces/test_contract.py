@@ -349,3 +349,52 @@ class TestPoolOfAConstrainedSpace(PoolContract):
     spec: ClassVar = pool_of(
         {"kind": "recurrent", "nodes": 5, "constraints": [{"measure": "depth", "most": 3}]}, draws=40, seed=7
     )
+
+
+class NodeCellContract(SpaceContract):
+    """One spelling a network is listed, and a mutation may add dead vertices, which no single edit takes away."""
+
+    every_spelling = False
+
+
+class TestNasBench101(NodeCellContract):
+    spec: ClassVar = {"kind": "nasbench101"}
+
+
+class TestNasBench101ByHalfEdges(NodeCellContract):
+    spec: ClassVar = {"kind": "nasbench101", "sampling": "half_edge"}
+
+
+class TestNodeCellOfFiveVertices(NodeCellContract):
+    """Few networks, each at many spellings: most pairs of a walk are twins or nearly."""
+
+    spec: ClassVar = {"kind": "node_cell", "max_nodes": 5, "max_edges": 7, "ops": ["a", "b"]}
+
+
+class TestNodeCellOfOneOp(NodeCellContract):
+    spec: ClassVar = {"kind": "node_cell", "max_nodes": 6, "max_edges": 15, "ops": ["a"], "sampling": "half_edge"}
+
+
+class TestNodeCellOfTwelveVertices(NodeCellContract):
+    """Too many networks to list; few edges, so that most edits are held up by the limit."""
+
+    spec: ClassVar = {"kind": "node_cell", "max_nodes": 12, "max_edges": 14, "ops": ["a", "b", "c"]}
+
+
+class TestNodeCellOfManyEdges(NodeCellContract):
+    spec: ClassVar = {"kind": "node_cell", "max_nodes": 9, "max_edges": 36, "ops": ["a", "b"]}
+
+
+class TestNodeCellOfStrangeNames(NodeCellContract):
+    spec: ClassVar = {
+        "kind": "node_cell",
+        "max_nodes": 4,
+        "max_edges": 5,
+        "ops": ["0", "größe 3", "none"],
+        "input": "x|t",
+        "output": "y/~",
+    }
+
+
+class TestNodeCellOfOneCell(NodeCellContract):
+    spec: ClassVar = {"kind": "node_cell", "max_nodes": 2, "max_edges": 1, "ops": ["a"]}

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from hashlib import md5
 
 from bonanza.spaces.base import InvalidArchitecture
-from bonanza.spaces.cost import Cost, convolution, linear
+from bonanza.spaces.cost import FREE, Cost, convolution, linear
 from bonanza.spaces.fields import listed, show
 from bonanza.spaces.wiring import Edge, live_edges, orders, triangle
 
@@ -71,62 +71,65 @@ def _digest(text: str) -> str:
 def cell_cost(ops: Sequence[str], edges: Sequence[Edge], channels: int = CHANNELS) -> Cost:
     """The published network (figure 1): a 3x3 stem, three stacks of three cells with a max pool between, a linear layer.
 
-    ``ops`` has the input's and the output's place too. Only what is live counts. An edge from the input is a 1x1
+    ``ops`` has a place for the input and the output too. Only what is live counts. An edge from the input is a 1x1
     convolution; what leads to the output is concatenated and shares its channels, any other vertex has as many as the
-    widest it leads to. Channels that do not divide go to the first vertices, so the cost depends on how the cell is
-    written: here as upstream trained it (``_as_trained``). Parameters are those of the published table, exactly.
+    widest it leads to. Channels that do not divide go to the first vertices, so that the cost would depend on how a
+    cell is written: it is that of the cell as upstream trained it. Parameters are the published table's, exactly.
 
     Raises:
         ValueError: there are fewer ``channels`` than vertices that share them.
     """
-    labels, edges = _as_trained(ops, edges)
-    total = convolution(3, channels, 3, 32)
+    ops, edges = _pruned(ops, edges)
+    members = sum(j == len(ops) - 1 and i > 0 for i, j in edges)
+    if members > channels:
+        raise ValueError(f"{members} vertices share the channels of the cell: it needs as many, not {channels}")
+    if members and channels % members:
+        ops, edges = _as_trained(ops, edges)
+    total = convolution(3, channels, 3, 32) + linear(channels * 2 ** (STACKS - 1), CLASSES)
     inputs = channels
     for stack in range(STACKS):
         outputs, size = channels * 2**stack, 32 // 2**stack
-        width = _widths(labels, edges, outputs)
+        width = _widths(len(ops), edges, outputs)
+        kernels = [(width[v], width[v], KERNELS[op]) for v, op in enumerate(ops) if op in KERNELS]
+        inner = sum((convolution(*shape, size) for shape in kernels), FREE)
         for _ in range(CELLS):
-            for v, label in enumerate(labels):
-                if label in KERNELS:
-                    total += convolution(width[v], width[v], KERNELS[label], size)
-            for i, j in edges:
-                if i == 0:
-                    total += convolution(inputs, width[j], 1, size)
+            total += inner + sum((convolution(inputs, width[j], 1, size) for i, j in edges if i == 0), FREE)
             inputs = outputs
-    return total + linear(inputs, CLASSES)
+    return total
 
 
-def _widths(labels: Sequence[str], edges: Sequence[Edge], channels: int) -> list[int]:
+def _widths(n: int, edges: Sequence[Edge], channels: int) -> list[int]:
     """The channels of each vertex; of the output those of the cell."""
-    last = len(labels) - 1
-    width = [0] * last + [channels]
-    members = [i for i, j in edges if j == last and i]
-    if len(members) > channels:
-        raise ValueError(f"{len(members)} vertices share the cell's channels: there must be as many, not {channels}")
+    width = [0] * (n - 1) + [channels]
+    members = [i for i, j in edges if j == n - 1 and i]
     for k, v in enumerate(members):
         width[v] = channels // len(members) + (k < channels % len(members))
     for i, j in reversed(edges):
-        if i and j != last and i not in members:
+        if i and i not in members:
             width[i] = max(width[i], width[j])
     return width
 
 
-def _as_trained(ops: Sequence[str], edges: Sequence[Edge]) -> tuple[list[str], list[Edge]]:
-    """The live cell in the order in which upstream first generated it.
-
-    Upstream goes through the matrices by the number whose bit i + j (j - 1) / 2 is edge (i, j), then through the labels
-    in lexicographic order, and trains the first cell of each hash.
-    """
+def _pruned(ops: Sequence[str], edges: Sequence[Edge]) -> tuple[list[str], list[Edge]]:
+    """The live part."""
     edges = live_edges(len(ops), edges)
     live = sorted({v for edge in edges for v in edge})
     place = {v: k for k, v in enumerate(live)}
-    edges = [(place[i], place[j]) for i, j in edges]
-    n, numbers = len(live), [OPS.index(ops[v]) for v in live[1:-1]]
-    best: tuple[int, list[int], list[Edge]] | None = None
-    for order in orders(n, edges):
-        at = {0: 0, n - 1: n - 1} | {v: k for k, v in enumerate(order, 1)}
+    return [ops[v] for v in live], [(place[i], place[j]) for i, j in edges]
+
+
+def _as_trained(ops: Sequence[str], edges: Sequence[Edge]) -> tuple[list[str], list[Edge]]:
+    """A pruned cell in the order in which upstream first generated it.
+
+    Upstream goes through the matrices by the number whose bit i + j (j - 1) / 2 is edge (i, j), then through the ops in
+    lexicographic order, and trains the first cell of each hash.
+    """
+    n = len(ops)
+
+    def written(order: Sequence[int]) -> tuple[int, list[int], list[Edge]]:
+        at = {0: 0, n - 1: n - 1} | {v: k for k, v in enumerate(order, start=1)}
         moved = sorted([(at[i], at[j]) for i, j in edges])
-        written = (sum(1 << (i + j * (j - 1) // 2) for i, j in moved), [numbers[v - 1] for v in order], moved)
-        best = written if best is None else min(best, written)
-    assert best is not None, "a cell has an order"
-    return [INPUT, *[OPS[number] for number in best[1]], OUTPUT], best[2]
+        return sum(1 << (i + j * (j - 1) // 2) for i, j in moved), [OPS.index(ops[v]) for v in order], moved
+
+    _, numbers, moved = min(map(written, orders(n, edges)))
+    return [ops[0], *[OPS[number] for number in numbers], ops[-1]], moved

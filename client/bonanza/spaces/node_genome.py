@@ -70,6 +70,8 @@ class NodeGenome:
         Raises:
             ValueError: ``rate`` is not a finite number above 0.
         """
+        if self.max_vertices == 2:
+            return Genome(()).mutate(genes, rng, rate=rate)  # the only cell
         n, genome = vertices_of(genes), self._vectors[self.max_vertices]
         while True:
             for _ in range(TRIES):
