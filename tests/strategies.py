@@ -62,6 +62,19 @@ def constraints_around(draw: st.DrawFn, space: SearchSpace, arch: Architecture) 
     return found
 
 
+@st.composite
+def node_cell_specs(draw: st.DrawFn, most_nodes: int = 6) -> dict[str, Any]:
+    """Specs of ``node_cell``: any limits, ends with names of their own, both ways to sample."""
+    nodes = draw(st.integers(2, most_nodes))
+    pairs = nodes * (nodes - 1) // 2
+    names = draw(st.lists(NAMES, min_size=3, max_size=6, unique=True))
+    spec: dict[str, Any] = {"kind": "node_cell", "max_nodes": nodes, "ops": names[2:]}
+    spec |= draw(st.fixed_dictionaries({}, optional={"input": st.just(names[0]), "output": st.just(names[1])}))
+    if draw(st.booleans()):  # half of all edges are few enough
+        return spec | {"max_edges": draw(st.integers((pairs + 1) // 2, pairs)), "sampling": "half_edge"}
+    return spec | {"max_edges": draw(st.integers(1, pairs))}
+
+
 def _print(choice: str | float | bool) -> str:
     if isinstance(choice, float) and choice == int(choice):
         return str(int(choice))
@@ -120,10 +133,14 @@ def layer_graph_specs(draw: st.DrawFn) -> dict[str, Any]:
 
 def specs() -> st.SearchStrategy[dict[str, Any]]:
     """Specs of every kind."""
+    presets = st.sampled_from(
+        [{"kind": "nasbench201"}, {"kind": "nasbench101"}, {"kind": "nasbench101", "sampling": "half_edge"}]
+    )
     return (
-        st.just({"kind": "nasbench201"})
+        presets
         | edge_cell_specs()
         | stacked_cells_specs()
+        | node_cell_specs()
         | sequence_specs()
         | recurrent_specs()
         | resnet_stages_specs()
@@ -212,6 +229,7 @@ def hostile_json() -> st.SearchStrategy[Any]:
             "none",
             "normal",
             "cell",
+            "adjacency",
             "\ud800/~",
         ]
     ) | st.text(max_size=3)

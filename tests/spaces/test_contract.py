@@ -352,7 +352,7 @@ class TestPoolOfAConstrainedSpace(PoolContract):
 
 
 class NodeCellContract(SpaceContract):
-    """One spelling a network is listed, and a mutation may add dead vertices, which no single edit takes away."""
+    """One spelling of each network is listed."""
 
     every_spelling = False
 

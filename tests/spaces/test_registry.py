@@ -19,6 +19,7 @@ from tests.strategies import hostile_json, spaces, specs
 
 CELL = {"kind": "edge_cell", "nodes": 3, "ops": ["none", "a"]}
 EVERY_KIND = ", ".join(f'"{kind.name}"' for kind in space_kinds())
+NODES = {"kind": "node_cell", "max_nodes": 5, "max_edges": 6, "ops": ["a", "b"]}
 LIST = {"kind": "sequence", "positions": [{"name": "p", "choices": [1, 2]}]}
 
 
@@ -113,6 +114,25 @@ def choices_of(space: SearchSpace) -> list[list[Any]]:
         ({"kind": "darts", "none": None}, "/none", "not null"),
         ({"kind": "darts", "ops": []}, "/ops", "unknown"),
         ({"kind": "nasnet", "none": True}, "/none", 'unknown here; allowed: "kind"'),
+        ({"kind": "nasbench101", "max_nodes": 7}, "/max_nodes", 'unknown here; allowed: "kind", "sampling"'),
+        ({"kind": "nasbench101", "sampling": "naszilla"}, "/sampling", 'one of "uniform", "half_edge", not "naszilla"'),
+        ({"kind": "nasbench101", "sampling": ["uniform"]}, "/sampling", "not a list of 1"),
+        ({"kind": "node_cell", "max_nodes": 4}, "/max_edges", "missing"),
+        (NODES | {"max_nodes": 1}, "/max_nodes", "from 2 to 16, not 1"),
+        (NODES | {"max_nodes": 17}, "/max_nodes", "not 17"),
+        (NODES | {"max_nodes": 10**5000}, "/max_nodes", "very large"),
+        (NODES | {"max_nodes": 5.0}, "/max_nodes", "not 5.0"),
+        (NODES | {"max_edges": 0}, "/max_edges", "from 1 to 10, not 0"),
+        (NODES | {"max_edges": 11}, "/max_edges", "from 1 to 10, not 11"),
+        (NODES | {"max_edges": math.nan}, "/max_edges", "not nan"),
+        (NODES | {"ops": []}, "/ops", "1 to 64 op names, not of 0"),
+        (NODES | {"ops": ["a", "a"]}, "/ops/1", 'differ from the other ops, the input and the output, not "a"'),
+        (NODES | {"ops": ["a", "output"]}, "/ops/1", "differ"),
+        (NODES | {"ops": ["a", "in"], "input": "in"}, "/ops/1", "differ"),
+        (NODES | {"ops": ["a", ["b"]]}, "/ops/1", "not a list of 1"),
+        (NODES | {"input": "output"}, "/output", 'differ from input, "output"'),
+        (NODES | {"output": ""}, "/output", "printable"),
+        (NODES | {"max_nodes": 7, "max_edges": 3, "sampling": "half_edge"}, "/sampling", "hardly ever"),
         (LIST | {"positions": []}, "/positions", "1 to 1,000 positions, not of 0"),
         (LIST | {"positions": LIST["positions"] * 1_001}, "/positions", "not of 1001"),
         (LIST | {"positions": LIST["positions"] * 2}, "/positions/1/name", 'not "p" again'),
@@ -143,7 +163,14 @@ def test_a_wrong_spec_is_pointed_at(spec: Any, pointer: str, says: str) -> None:
 @settings(deadline=None, max_examples=200)
 @given(spec=hostile_json())
 def test_no_spec_is_met_with_anything_but_a_space_or_a_refusal(spec: Any) -> None:
-    for value in (spec, CELL | {"ops": spec}, LIST | {"positions": spec}, with_choices(spec), CELL | {"zero_op": spec}):
+    for value in (
+        spec,
+        CELL | {"ops": spec},
+        LIST | {"positions": spec},
+        with_choices(spec),
+        CELL | {"zero_op": spec},
+        NODES | {"input": spec},
+    ):
         try:
             space = space_from_spec(value)
         except InvalidSpace as error:
@@ -177,13 +204,14 @@ def test_the_largest_spaces_are_answered_at_once() -> None:
         "kind": "sequence",
         "positions": [{"name": f"p{k}", "choices": list(range(1_000))} for k in range(1_000)],
     }
-    for spec in (widest, longest):
+    largest = {"kind": "node_cell", "max_nodes": 16, "max_edges": 120, "ops": [f"op{k}" for k in range(64)]}
+    for spec in (widest, longest, largest):
         space = space_from_spec(spec)
         arch = space.sample(random.Random(0))
         assert space.validate(arch.json) == arch
         assert len(arch.arch_id) == 20
         assert next(space.neighbors(arch)) != arch
-        assert len(str(space.size)) > 100
+        assert space.size is None or len(str(space.size)) > 100
 
 
 SCRIPT = """
@@ -200,7 +228,7 @@ for spec in json.loads(SPECS):
 
 def test_hash_order_changes_nothing() -> None:
     ops = ["none", "skip_connect", "a", "b"]
-    chosen = [{"kind": "nasbench201"}, {"kind": "edge_cell", "nodes": 7, "ops": ops}, LIST]
+    chosen = [{"kind": "nasbench201"}, {"kind": "edge_cell", "nodes": 7, "ops": ops}, NODES, LIST]
     chosen += [{"kind": "darts"}, {"kind": "nasnet"}, {"kind": "recurrent", "nodes": 6}, {"kind": "resnet_stages"}]
     cells = [space_from_spec(chosen[1]).sample(random.Random(k)).text for k in range(40)]
     chosen.append({"kind": "pool", "of": chosen[1], "architectures": cells})
