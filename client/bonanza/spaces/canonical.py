@@ -44,8 +44,10 @@ def canonical_order(graph: LabelledDag) -> list[int]:
     """The nodes in canonical order."""
     before, after = graph.predecessors(), graph.successors()
     colours = _ranked(_initial_keys(graph, before))
-    colours, _ = _refined(colours, before, after)
-    if len(set(colours)) == len(colours):
+    last = len(colours) - 1
+    if max(colours) < last:  # else every node has a colour of its own, and refining would keep them in order
+        colours, _ = _refined(colours, before, after)
+    if max(colours) == last:
         return _order(colours)
     return _Search(graph, before, after).run(colours)
 

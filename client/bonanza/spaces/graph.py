@@ -72,11 +72,11 @@ class LabelledDag:
         place = [0] * len(order)
         for k, v in enumerate(order):
             place[v] = k
-        moved = sorted(((place[v], place[w]), count) for (v, w), count in zip(self.edges, self.counts, strict=True))
+        moved = sorted([((place[v], place[w]), count) for (v, w), count in zip(self.edges, self.counts, strict=True)])
         return LabelledDag(
-            tuple(self.labels[v] for v in order),
-            tuple(edge for edge, _ in moved),
-            tuple(count for _, count in moved),
+            tuple([self.labels[v] for v in order]),
+            tuple([edge for edge, _ in moved]),
+            tuple([count for _, count in moved]),
             None if self.units is None else tuple(self.units[v] for v in order),
             None if self.mass is None else tuple(self.mass[v] for v in order),
         )

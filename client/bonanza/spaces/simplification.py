@@ -13,7 +13,6 @@ normalisation's bias would send zeros to a constant.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
 from bonanza.spaces.graph import INPUT, OUTPUT, LabelledDag
@@ -38,10 +37,10 @@ def simplify(raw: LabelledDag, *, zero_op: str | None, identity_op: str | None) 
     sums: list[dict[int, int]] = []  # of each node, what it adds up: the source and how often
     passes: list[dict[int, int]] = []  # of each node, what it hands on: itself once, or its sum, or nothing
     for v, label in enumerate(raw.labels):
-        total: Counter[int] = Counter()
+        total: dict[int, int] = {}
         for u, count in predecessors[v]:
             for source, times in passes[u].items():
-                total[source] += count * times
+                total[source] = total.get(source, 0) + count * times
         sums.append(total)
         if v == 0:
             passes.append({v: 1})
@@ -56,11 +55,11 @@ def simplify(raw: LabelledDag, *, zero_op: str | None, identity_op: str | None) 
             live.update(sums[v])
     origin = tuple(sorted(live))
     place = {v: k for k, v in enumerate(origin)}
-    edges = sorted((place[u], place[v], count) for v in origin for u, count in sums[v].items())
+    edges = sorted([((place[u], place[v]), count) for v in origin for u, count in sums[v].items()])
     graph = LabelledDag(
         (INPUT, *(raw.labels[v] for v in origin[1:-1]), OUTPUT),
-        tuple((u, v) for u, v, _ in edges),
-        tuple(count for *_, count in edges),
+        tuple([edge for edge, _ in edges]),
+        tuple([count for _, count in edges]),
         None if raw.units is None else tuple(raw.units[v] for v in origin),
         None if raw.mass is None else tuple(raw.mass[v] for v in origin),
     )
