@@ -18,6 +18,7 @@ NB201 = space_from_spec({"kind": "nasbench201"})
 NUMBER_201 = {"avg_pool_3x3": 0, "nor_conv_1x1": 1, "nor_conv_3x3": 2, "none": 3, "skip_connect": 4}
 OPS_101 = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 PATHS_101 = PathEncoding(OPS_101, shortest=0, longest=5)
+NB101 = space_from_spec({"kind": "nasbench101"})
 
 
 def bits_201(text: str) -> set[int]:
@@ -58,7 +59,7 @@ def bits_101(dag: LabelledDag) -> set[int]:
 
 def test_nasbench201_has_155_columns_and_nasbench101_has_364() -> None:
     assert encoder_for(NB201).size == 155
-    assert PATHS_101.size == 364
+    assert encoder_for(NB101).size == PATHS_101.size == 364
 
 
 @pytest.mark.parametrize(("truncate", "columns"), [(1, 5), (2, 30), (3, 155), (9, 155)])
@@ -97,6 +98,50 @@ def test_pruned_only_the_paths_through_none_are_missing(seed: int) -> None:
 @given(dag=dags_101())
 def test_the_bits_of_nasbench101_are_the_bijective_base_3_indices(dag: LabelledDag) -> None:
     assert ones(PATHS_101.encode([dag])[0]) == bits_101(dag)
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 2**32), sampling=st.sampled_from(["uniform", "half_edge"]))
+def test_a_cell_of_nasbench101_has_the_columns_of_its_paths_whatever_is_dead_in_it(seed: int, sampling: str) -> None:
+    space = space_from_spec({"kind": "nasbench101", "sampling": sampling})
+    cell = space.sample(random.Random(seed))
+    row = encoder_for(space).encode([cell])[0]
+    assert ones(row) == bits_101(space.graph(cell)) == bits_101(space.canonical(cell))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "edges", "longest"),
+    [(5, 10, 3), (5, 3, 2), (2, 1, 0), (7, 21, 5)],
+)
+def test_a_node_cell_has_a_column_for_every_path_its_vertices_and_edges_allow(
+    nodes: int, edges: int, longest: int
+) -> None:
+    space = space_from_spec({"kind": "node_cell", "max_nodes": nodes, "max_edges": edges, "ops": ["a", "b"]})
+    encoder = encoder_for(space)
+    assert (encoder.name, encoder.size) == ("path", 2 ** (longest + 1) - 1)
+    rng = random.Random(1)
+    rows = encoder.encode([space.sample(rng) for _ in range(2_000)])
+    assert rows.any(axis=0).mean() > 0.9, "all of them are met"
+
+
+def test_a_recurrent_cell_has_a_column_for_every_chain_of_activations() -> None:
+    space = space_from_spec({"kind": "recurrent", "nodes": 4})
+    encoder = encoder_for(space)
+    assert encoder.size == 4 + 16 + 64 + 256
+    row = encoder.encode([space.validate("0 0 1 0 3")])[0]
+    assert ones(row) == {4 + 0 + 4 * 1, 4 + 0 + 4 * 3}, "tanh then relu, tanh then sigmoid"
+
+
+def test_the_choices_of_a_space_are_its_genes() -> None:
+    for spec in ({"kind": "nasbench201"}, {"kind": "darts"}, {"kind": "nasnet"}, {"kind": "darts", "none": True}):
+        space = space_from_spec(spec)
+        encoder, rng = encoder_for(space, encoding="positions"), random.Random(2)
+        cells = [space.sample(rng) for _ in range(300)]
+        assert (encoder.name, encoder.size) == ("positions", sum(space.choices or ()))
+        rows = encoder.encode(cells)
+        assert rows.any(axis=0).all()
+        assert (rows.sum(axis=1) == len(space.choices or ())).all()
+        assert len({row.tobytes() for row in rows}) == len({cell.genes for cell in cells})
 
 
 @given(dag=dags_101())
