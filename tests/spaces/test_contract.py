@@ -398,3 +398,19 @@ class TestNodeCellOfStrangeNames(NodeCellContract):
 
 class TestNodeCellOfOneCell(NodeCellContract):
     spec: ClassVar = {"kind": "node_cell", "max_nodes": 2, "max_edges": 1, "ops": ["a"]}
+
+
+class TestConstrainedNasBench101(ConstrainedContract):
+    every_spelling = False
+    uncounted = True
+    spec: ClassVar = {
+        "kind": "nasbench101",
+        "constraints": [
+            {"count": "maxpool3x3", "in": "/ops", "most": 1},
+            {"count": 1, "in": "/adjacency/0", "least": 2},
+        ],
+    }
+
+    @staticmethod
+    def meets(json: dict[str, Any]) -> bool:
+        return json["ops"].count("maxpool3x3") <= 1 and sum(json["adjacency"][0]) >= 2

@@ -146,16 +146,22 @@ def test_the_smallest_network_costs_what_its_layers_cost(space: SearchSpace) -> 
     )
 
 
-def test_more_vertices_than_channels_cannot_share_them(space: SearchSpace) -> None:
-    three = space.validate(
-        {"adjacency": [[0, 1, 1, 1, 0], *[[0, 0, 0, 0, 1]] * 3, [0] * 5], "ops": ["input", *OPS, "output"]}
-    )
-    narrow, wide = space.cost(three, channels=3), space.cost(three, channels=4)
-    assert narrow is not None
-    assert wide is not None
-    assert narrow < wide
-    with pytest.raises(ValueError, match="3 vertices share the channels"):
-        space.cost(three, channels=2)
+def test_a_network_of_any_width_has_a_cost_that_grows_with_it(space: SearchSpace) -> None:
+    ops, rows = ["input", *OPS, "output"], [[0, 1, 1, 1, 0], *[[0, 0, 0, 0, 1]] * 3, [0] * 5]
+    three = space.validate({"adjacency": rows, "ops": ops})
+    costs = [cost for width in range(1, 200) if (cost := space.cost(three, channels=width)) is not None]
+    assert len(costs) == 199
+    assert all(narrow.parameters < wide.parameters for narrow, wide in itertools.pairwise(costs))
+    assert space.cost(three) == costs[127]
+
+
+def test_constraints_on_parameters_find_the_few_small_cells(space: SearchSpace) -> None:
+    small = space_from_spec({"kind": "nasbench101", "constraints": [{"measure": "parameters", "most": 400_000}]})
+    rng = random.Random(3)
+    for _ in range(5):
+        cost = space.cost(space.validate(small.sample(rng).json))
+        assert cost is not None
+        assert cost.parameters <= 400_000
 
 
 def test_half_the_edges_are_drawn_as_published_random_searches_draw_them() -> None:

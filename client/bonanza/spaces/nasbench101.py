@@ -76,13 +76,10 @@ def cell_cost(ops: Sequence[str], edges: Sequence[Edge], channels: int = CHANNEL
     widest it leads to. Channels that do not divide go to the first vertices, so that the cost would depend on how a
     cell is written: it is that of the cell as upstream trained it. Parameters are the published table's, exactly.
 
-    Raises:
-        ValueError: there are fewer ``channels`` than vertices that share them.
+    Where there are fewer ``channels`` than vertices that share them, which upstream cannot build, each has one.
     """
     ops, edges = _pruned(ops, edges)
     members = sum(j == len(ops) - 1 and i > 0 for i, j in edges)
-    if members > channels:
-        raise ValueError(f"{members} vertices share the channels of the cell: it needs as many, not {channels}")
     if members and channels % members:
         ops, edges = _as_trained(ops, edges)
     total = convolution(3, channels, 3, 32) + linear(channels * 2 ** (STACKS - 1), CLASSES)
@@ -103,7 +100,7 @@ def _widths(n: int, edges: Sequence[Edge], channels: int) -> list[int]:
     width = [0] * (n - 1) + [channels]
     members = [i for i, j in edges if j == n - 1 and i]
     for k, v in enumerate(members):
-        width[v] = channels // len(members) + (k < channels % len(members))
+        width[v] = max(1, channels // len(members) + (k < channels % len(members)))
     for i, j in reversed(edges):
         if i and i not in members:
             width[i] = max(width[i], width[j])
