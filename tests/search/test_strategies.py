@@ -88,3 +88,9 @@ class TestBananasWithOtherOptions(StrategyContract):
                 "mutation_rate": 2.0,
             }
         )
+
+
+class TestBonanza(StrategyContract):
+    @pytest.fixture
+    def strategy(self) -> Strategy:
+        return strategy_from_spec({"name": "bonanza", "candidates": 120})

@@ -62,7 +62,7 @@ def test_what_is_left_out_has_the_documented_default(lab: Lab) -> None:
     made = lab.server.http.put(
         f"/v1/studies/{lab.name}", json={"space": NB201, "objective": {"direction": "minimize"}}
     ).json()
-    assert made["strategy"]["name"] == "bananas"
+    assert made["strategy"]["name"] == "bonanza"
     assert made["strategy"]["n_initial"] == 10
     assert made["objective"] == {"name": "accuracy", "direction": "minimize", "bounds": None}
     assert made["lease"] == {"ttl_s": 60.0, "heartbeat_s": 20.0, "max_attempts": 3, "trial_timeout_s": None}

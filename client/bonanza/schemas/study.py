@@ -74,7 +74,8 @@ class StudySpec(Request):
     objective: Objective | None = Field(default=None, description="shorthand for one objective")
     objectives: Annotated[list[Objective], Field(min_length=1, max_length=1)] | None = None
     strategy: GivenJSON = Field(
-        default_factory=lambda: {"name": "bananas"}, description='for example {"name": "bananas"}'
+        default_factory=lambda: {"name": "bonanza"},
+        description='for example {"name": "bananas"}; "bonanza" where left out',
     )
     budget: Budget = Field(default_factory=Budget)
     lease: LeasePolicy = Field(default_factory=LeasePolicy)

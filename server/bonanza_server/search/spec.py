@@ -186,7 +186,20 @@ class BonasOptions:
     canonical: bool = option(False, flag)
 
 
-Options = RandomOptions | EvolutionOptions | LocalSearchOptions | BananasOptions | BonasOptions
+@dataclass(frozen=True, kw_only=True)
+class BonanzaOptions:
+    """What may be set of ``bonanza``; nothing need be.
+
+    Attributes:
+        n_initial: Random trials before the model is asked.
+        candidates: Cells that are scored, at least, where the space is too large to be scored whole.
+    """
+
+    n_initial: int = option(10, whole(1, 10_000))
+    candidates: int = option(1000, whole(1, 10_000))
+
+
+Options = RandomOptions | EvolutionOptions | LocalSearchOptions | BananasOptions | BonasOptions | BonanzaOptions
 
 OPTIONS: Mapping[str, type[Options]] = {
     "random": RandomOptions,
@@ -194,6 +207,7 @@ OPTIONS: Mapping[str, type[Options]] = {
     "local_search": LocalSearchOptions,
     "bananas": BananasOptions,
     "bonas": BonasOptions,
+    "bonanza": BonanzaOptions,
 }
 """The strategies by name."""
 

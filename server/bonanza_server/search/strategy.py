@@ -9,6 +9,7 @@ from bonanza.spaces import Architecture
 from bonanza_server.search.history import History, Proposal
 from bonanza_server.search.spec import (
     BananasOptions,
+    BonanzaOptions,
     BonasOptions,
     EvolutionOptions,
     LocalSearchOptions,
@@ -65,6 +66,10 @@ def strategy_from_spec(spec: Mapping[str, Any]) -> Strategy:
         InvalidStrategy: An unknown name or option, or a value out of range.
     """
     options = strategy_options(spec)
+    if isinstance(options, BonanzaOptions):
+        from bonanza_server.search.bonanza import Bonanza
+
+        return Bonanza(options)
     if isinstance(options, BananasOptions):
         from bonanza_server.search.bananas import Bananas
 

@@ -1,0 +1,64 @@
+"""A space small enough to be listed: every distinct network of it, with its views, so that a model can score them all.
+
+De-duplication is by canonical id, and the spelling that comes first stands for its network, whatever spelling was measured. Listing
+takes some 0.4 ms an architecture, once a process; what is listed depends on the space only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import cast
+
+import numpy as np
+
+from bonanza.spaces import Architecture, SearchSpace
+from bonanza_server.search.views import NAMES, Rows, dense, views_of
+
+LARGEST_SPACE = 32_000
+"""Spellings of a space that is listed: NAS-Bench-201 (15,625) or a pool of 20,000 cells, but not NAS-Bench-101."""
+
+MOST_NUMBERS = 16_000_000
+"""Entries of one view, 64 MB; the more networks, the fewer columns."""
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The distinct networks of a space, their rows in each view, and the row of each id."""
+
+    architectures: tuple[Architecture, ...]
+    views: tuple[Rows, ...]
+    row: dict[str, int]
+
+    def unseen(self, seen: frozenset[str]) -> list[int]:
+        """The rows whose ids are not among those ``seen``, ascending."""
+        out = {self.row[arch_id] for arch_id in seen if arch_id in self.row}
+        return [row for row in range(len(self.architectures)) if row not in out]
+
+    def rows(self, architectures: Sequence[Architecture]) -> list[Rows]:
+        """The views of ``architectures``, all of this space."""
+        index = np.array([self.row[architecture.arch_id] for architecture in architectures], dtype=np.intp)
+        return [view[index] for view in self.views]
+
+
+def is_listed(space: SearchSpace) -> bool:
+    """Whether ``space`` is small enough."""
+    return space.size is not None and space.size <= LARGEST_SPACE
+
+
+def catalogue_of(space: SearchSpace) -> Catalogue:
+    """The catalogue of ``space``, which must be small enough. Kept for the last two spaces: 1 to 200 MB each."""
+    return _catalogue_of(cast("Hashable", space))
+
+
+@lru_cache(maxsize=2)
+def _catalogue_of(space: SearchSpace) -> Catalogue:
+    first: dict[str, Architecture] = {}
+    for architecture in space.enumerate():
+        first.setdefault(architecture.arch_id, architecture)
+    views = views_of(space)
+    features = [views.features(architecture) for architecture in first.values()]
+    width = MOST_NUMBERS // len(features)
+    matrices = tuple(dense([getattr(one, name) for one in features], width=width) for name in NAMES)
+    return Catalogue(tuple(first.values()), matrices, {arch_id: row for row, arch_id in enumerate(first)})

@@ -1,0 +1,250 @@
+"""An exact Gaussian process whose kernel is a sum of rational quadratic kernels, one a view of the cells.
+
+Rasmussen and Williams 2006: posterior eq. 2.25 and 2.26 with the constant mean of 2.7 integrated out, marginal likelihood eq. 2.30 and 2.45,
+kernel eq. 4.19 with alpha = 1.
+
+Notation
+    x       a cell: its row in each of the views, X_v (n, d_v) for all of them     t   targets, (n,), larger is better
+    k       sum_v w_v / (1 + |x_v - x'_v|² / (2 l_v² s_v)), the w_v adding up to 1; s_v is the mean squared distance in the space
+    r       the noise of one measurement over the signal's variance; a cell that was measured m times has r / m
+    K       k of the observed cells, plus the noise on its diagonal, = L L'
+    σ²      the signal's variance, in closed form; its prior is that of one more target, of square 1
+    b       L⁻¹ 1; the constant mean is a further unknown with a flat prior, of precision b'b
+
+The hyper-parameters (w, l, r) are not optimised: of a fixed population drawn from their prior, the likeliest few are kept and their
+posteriors mixed. A point estimate from ten results is overconfident, and one from a thousand is what the mixture comes to anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Rows = NDArray[np.float32]
+Vector = NDArray[np.float64]
+
+POPULATION = 256
+MEMBERS = 6
+"""Hyper-parameters that are mixed, at most."""
+FLOPS = 1.5e10
+"""What the members may cost: as many are mixed as can be factored and solved for ``REFERENCE_CELLS`` cells within it, at least one."""
+REFERENCE_CELLS = 4096
+MOST_FITTED = 160
+"""Observations that the likelihood of the whole population is computed of; beyond, of the best half of so many and as many others."""
+SMALLEST = 1e-4
+"""Of the signal's variance: the least noise; distances are in single precision, and their rounding must not make K indefinite."""
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Medians of log-normal priors of the hyper-parameters: of w and l in each view, and of r; and standard deviations of the logarithms."""
+
+    weights: tuple[float, ...]
+    lengths: tuple[float, ...]
+    noise: float = 0.02
+    weight_spread: float = 1.0
+    length_spread: float = 0.7
+    noise_spread: float = 1.2
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """One point of the population, or with a leading axis p of all of them."""
+
+    weights: Tensor
+    lengths: Tensor
+    noise: Tensor
+
+    def __getitem__(self, index: int | slice) -> Hyperparameters:
+        return Hyperparameters(self.weights[index], self.lengths[index], self.noise[index])
+
+
+@lru_cache(maxsize=16)
+def population(prior: Prior) -> Hyperparameters:
+    """``POPULATION`` points drawn from ``prior``, always the same ones; (p, v), (p, v), (p,)."""
+    views = len(prior.weights)
+    normal = torch.from_numpy(np.random.default_rng(0).standard_normal((POPULATION, 2 * views + 1)))
+    normal[0] = 0.0
+    weights = torch.tensor(prior.weights).double() * torch.exp(prior.weight_spread * normal[:, :views])
+    lengths = torch.tensor(prior.lengths).double() * torch.exp(prior.length_spread * normal[:, views:-1])
+    noise = prior.noise * torch.exp(prior.noise_spread * normal[:, -1])
+    return Hyperparameters(weights / weights.sum(dim=1, keepdim=True), lengths, noise)
+
+
+def squared_distances(a: Rows, b: Rows) -> Tensor:
+    """Between the rows of two matrices, (n, d) and (m, d); (n, m), in single precision."""
+    x, z = torch.from_numpy(a), torch.from_numpy(b)
+    return torch.clamp_min_(x.square().sum(1)[:, None] + z.square().sum(1)[None, :] - 2.0 * (x @ z.T), 0.0)
+
+
+def kernel(distances: Sequence[Tensor], hyper: Hyperparameters) -> Tensor:
+    """K of scaled squared ``distances``, one (n, m) a view; (n, m) in double precision."""
+    total = torch.zeros_like(distances[0])
+    for view, distance in enumerate(distances):
+        weight, length = float(hyper.weights[view]), float(hyper.lengths[view])
+        total += weight / (1.0 + distance / (2.0 * length * length))
+    return total.double()
+
+
+@dataclass(frozen=True)
+class Member:
+    """The posterior of one point of the population. ``half`` is L⁻¹ (t - mean 1), ``ones`` L⁻¹ 1, (n,) each."""
+
+    hyper: Hyperparameters
+    factor: Tensor
+    half: Tensor
+    ones: Tensor
+    mean: float
+    signal: float
+
+    @property
+    def alpha(self) -> Tensor:
+        """K⁻¹ (t - mean 1); (n,)."""
+        alpha: Tensor = torch.linalg.solve_triangular(self.factor.T, self.half[:, None], upper=True)[:, 0]
+        return alpha
+
+    def whiten(self, distances: Sequence[Tensor]) -> Tensor:
+        """L⁻¹ k of m cells, given their scaled distances to the observed ones, (n, m) a view; (n, m)."""
+        whitened: Tensor = torch.linalg.solve_triangular(self.factor, kernel(distances, self.hyper), upper=False)
+        return whitened
+
+    def drift(self, whitened: Tensor) -> Tensor:
+        """What the unknown mean adds to a cell: the covariance of two cells gains the product of theirs; (m,)."""
+        unexplained: Tensor = 1.0 - whitened.T @ self.ones
+        return unexplained / float(torch.linalg.vector_norm(self.ones))
+
+    def means(self, whitened: Tensor) -> Tensor:
+        """The posterior means of f; (m,)."""
+        means: Tensor = whitened.T @ self.half + self.mean
+        return means
+
+    def variances(self, whitened: Tensor) -> Tensor:
+        """The posterior variances of f over σ²; (m,)."""
+        left = 1.0 - whitened.square().sum(dim=0) + self.drift(whitened).square()
+        return torch.clamp_min(left, 1e-2 * SMALLEST)
+
+
+@dataclass(frozen=True)
+class GaussianProcess:
+    """The even mixture of the likeliest members, the likeliest first. Cells are given by their scaled distances to the n observed ones."""
+
+    members: tuple[Member, ...]
+    targets: Vector
+    noise: Vector
+
+    def fitted(self) -> Vector:
+        """The posterior mean at the observed cells, t - noise alpha; (n,). ``noise`` is 1 / m of each."""
+        means = [
+            self.targets - (float(member.hyper.noise) * self.noise + SMALLEST) * member.alpha.numpy()
+            for member in self.members
+        ]
+        return np.asarray(np.mean(means, axis=0))
+
+    def predict(self, distances: Sequence[Tensor]) -> tuple[Vector, Vector]:
+        """Mean and standard deviation of f, the noise left out, in the targets' unit; (n, m) a view to (m,) and (m,)."""
+        whitened = [member.whiten(distances) for member in self.members]
+        means = [member.means(one) for member, one in zip(self.members, whitened, strict=True)]
+        variances = [member.signal * member.variances(one) for member, one in zip(self.members, whitened, strict=True)]
+        mean, std = mixed(torch.stack(means), torch.stack(variances))
+        return mean.numpy(), std.numpy()
+
+    def means(self, distances: Sequence[Tensor]) -> Vector:
+        """The mean alone, at 1/n of the cost; (n, m) a view to (m,)."""
+        means = [member.mean + member.alpha @ kernel(distances, member.hyper) for member in self.members]
+        return np.asarray(torch.stack(means).mean(dim=0).numpy())
+
+    def left_out(self) -> Vector:
+        """What the likeliest member predicts of each observed cell from all the others (eq. 5.12); (n,)."""
+        member = self.members[0]
+        precision = torch.cholesky_inverse(member.factor).diagonal()
+        return np.asarray(self.targets - (member.alpha / precision).numpy())
+
+
+def mixed(means: Tensor, variances: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of an even mixture of M normal distributions, (M, m) each."""
+    return means.mean(dim=0), torch.sqrt(variances.mean(dim=0) + means.var(dim=0, correction=0))
+
+
+def scaled(a: Sequence[Rows], b: Sequence[Rows], scales: Sequence[float]) -> list[Tensor]:
+    """Squared distances over the mean squared distance, view by view."""
+    return [squared_distances(x, z) / scale for x, z, scale in zip(a, b, scales, strict=True)]
+
+
+def fit(
+    observed: Sequence[Rows], targets: Vector, measurements: Vector, scales: Sequence[float], prior: Prior
+) -> GaussianProcess:
+    """The process of n >= 1 observed cells.
+
+    Args:
+        observed: Their rows in each view, (n, d_v).
+        targets: (n,); the mean of each cell's measurements.
+        measurements: How many there are of each cell; (n,).
+        scales: The mean squared distance in each view.
+        prior: Of the hyper-parameters.
+    """
+    n = len(targets)
+    points = population(prior)
+    rows = subset(targets)
+    few = [view[rows] for view in observed]
+    likelihood = log_likelihoods(scaled(few, few, scales), targets[rows], measurements[rows], points)
+    order = torch.argsort(-likelihood, stable=True)
+    count = int(np.clip(FLOPS / (n * n * (n / 3.0 + REFERENCE_CELLS)), 1, MEMBERS))
+    distances = scaled(observed, observed, scales)
+    members = tuple(_member(distances, targets, measurements, points[int(index)]) for index in order[:count])
+    return GaussianProcess(members, targets, 1.0 / measurements)
+
+
+def subset(targets: Vector) -> NDArray[np.intp]:
+    """The rows that the likelihood of the population is computed of, ascending: all, or the best ones and an even selection of the rest."""
+    n = len(targets)
+    if n <= MOST_FITTED:
+        return np.arange(n)
+    order = np.argsort(-targets, kind="stable")
+    best, rest = order[: MOST_FITTED // 2], np.sort(order[MOST_FITTED // 2 :])
+    spread = np.linspace(0, len(rest) - 1, MOST_FITTED - len(best)).astype(np.intp)
+    return np.sort(np.concatenate((best, rest[spread])))
+
+
+def log_likelihoods(
+    distances: Sequence[Tensor], targets: Vector, measurements: Vector, points: Hyperparameters
+) -> Tensor:
+    """Of the targets given each point of the population, σ² at its best and the mean integrated out, up to a constant; (p,)."""
+    found = []
+    for index in range(len(points.noise)):
+        factor, halves = _factored(distances, targets, measurements, points[index])
+        found.append(_profile(factor, halves)[2])
+    return torch.stack(found)
+
+
+def _factored(
+    distances: Sequence[Tensor], targets: Vector, measurements: Vector, hyper: Hyperparameters
+) -> tuple[Tensor, Tensor]:
+    """L, and L⁻¹ [t, 1]; (n, n) and (n, 2)."""
+    covariance = kernel(distances, hyper)
+    covariance.diagonal().add_(hyper.noise / torch.from_numpy(measurements) + SMALLEST)
+    factor = torch.linalg.cholesky(covariance)
+    t = torch.from_numpy(targets)
+    return factor, torch.linalg.solve_triangular(factor, torch.stack((t, torch.ones_like(t)), dim=1), upper=False)
+
+
+def _profile(factor: Tensor, halves: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The constant mean, σ², and the log likelihood."""
+    t, ones = halves[:, 0], halves[:, 1]
+    precision = ones @ ones
+    mean = (t @ ones) / precision
+    degrees = float(len(t))  # n - 1 for the targets, 1 for the prior
+    signal = ((t - mean * ones).square().sum() + 1.0) / degrees
+    likelihood = -0.5 * degrees * torch.log(signal) - torch.log(factor.diagonal()).sum() - 0.5 * torch.log(precision)
+    return mean, signal, likelihood
+
+
+def _member(distances: Sequence[Tensor], targets: Vector, measurements: Vector, hyper: Hyperparameters) -> Member:
+    factor, halves = _factored(distances, targets, measurements, hyper)
+    mean, signal, _ = _profile(factor, halves)
+    return Member(hyper, factor, halves[:, 0] - mean * halves[:, 1], halves[:, 1], float(mean), float(signal))
