@@ -1,0 +1,72 @@
+"""``bonanza bench``: handed over to the server's half, which has the strategies."""
+
+from __future__ import annotations
+
+import json
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bonanza.cli.options import spec
+from bonanza.cli.serve import needing
+
+
+class Noise(StrEnum):
+    """What a trial's value is."""
+
+    MEAN = "mean"
+    SEED = "seed"
+
+
+def bench(
+    table: Annotated[str, typer.Argument(help="[bold]nasbench201[/], or a file of JSON lines.", show_default=False)],
+    strategies: Annotated[
+        str, typer.Option(help="Strategies, by commas; options after colons: [bold]bananas:loss=mae[/].")
+    ] = "bonanza,bananas,random",
+    peers: Annotated[str, typer.Option(help="Peers, by commas: [bold]optuna[/].", show_default=False)] = "",
+    dataset: Annotated[str, typer.Option(help="Of NAS-Bench-201: cifar10, cifar100 or imagenet16-120.")] = "cifar10",
+    space: Annotated[
+        str | None,
+        typer.Option(help="Space of a file's architectures: a kind, JSON, or @FILE.", show_default=False),
+    ] = None,
+    minimize: Annotated[bool, typer.Option("--minimize", help="A file's smaller values are better.")] = False,
+    seeds: Annotated[int, typer.Option(help="Searches of each contestant.", min=1)] = 30,
+    first_seed: Annotated[int, typer.Option(help="The first of the seeds.", min=0)] = 0,
+    trials: Annotated[int, typer.Option(help="Budget within which regrets are read.", min=1)] = 150,
+    cap: Annotated[
+        int, typer.Option(help="Queries after which a search for the optimum is given up (--noise mean).", min=1)
+    ] = 300,
+    workers: Annotated[int, typer.Option(help="Trainings at once, on a virtual clock.", min=1, max=1024)] = 1,
+    noise: Annotated[
+        Noise, typer.Option(help="A trial's value: the mean of a cell's measurements, or one of them.")
+    ] = Noise.MEAN,
+    within: Annotated[float, typer.Option(help="Distance from the optimum that counts as near.", min=0.0)] = 0.1,
+    jobs: Annotated[
+        int | None, typer.Option(help="Searches run at once; default: one a core.", min=1, show_default=False)
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the outcomes; what is there is not run again.")] = Path("bench"),
+) -> None:
+    """Compare strategies, and peers, on a table of trained architectures.
+
+    Prints a Markdown report and keeps every search as a line of OUT/runs.jsonl. Interrupted, it goes on where it was.
+    """
+    with needing("server"):
+        from bonanza_server.bench import command
+        from bonanza_server.bench.race import Terms
+    command.bench(
+        table=command.TableArguments(table, dataset, json.dumps(spec(space or "nasbench201", "kind")), not minimize),
+        strategies=_names(strategies),
+        peers=_names(peers),
+        seeds=seeds,
+        first_seed=first_seed,
+        terms=Terms(trials=trials, cap=max(cap, trials), workers=workers, mean=noise is Noise.MEAN, within=within),
+        jobs=jobs or os.cpu_count() or 1,
+        folder=out,
+    )
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]

@@ -1,0 +1,126 @@
+"""Who is compared: our strategies as functions of a history, and peers behind the same two calls.
+
+A contestant is written as a name with options after colons, ``bananas:loss=mae:epochs=200``; what is after the equals sign is JSON where
+it can be read as some.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from bonanza.spaces import Architecture
+from bonanza_server.bench.errors import CannotBench
+from bonanza_server.bench.table import Table
+from bonanza_server.search.correlation import spearman
+from bonanza_server.search.history import History, Observation
+from bonanza_server.search.spec import InvalidStrategy, n_initial, strategy_spec
+from bonanza_server.search.strategy import Model, Strategy, strategy_from_spec
+
+N_INITIAL = 10
+"""Random trials before anybody's model is asked, where a strategy does not say."""
+PEERS = ("optuna",)
+
+
+class Searcher(Protocol):
+    """One search. It is told every result, the initial design's too, and asked one cell at a time."""
+
+    def ask(self, pending: Sequence[Architecture]) -> Architecture | None:
+        """What to measure next while ``pending`` are being measured, oldest first; None where the space is used up."""
+
+    def tell(self, architecture: Architecture, value: float | None) -> None:
+        """The result of an architecture; None if it failed."""
+
+    def rank_correlation(self, architectures: Sequence[Architecture], values: Sequence[float]) -> float | None:
+        """Between the model's predictions and the ``values`` of architectures it may not have seen; None where there is no model."""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A strategy, or a peer, with its options. ``label`` is how it was written."""
+
+    label: str
+    peer: bool
+    spec: Mapping[str, Any]
+
+    @property
+    def n_initial(self) -> int:
+        """Trials of its initial design."""
+        return N_INITIAL if self.peer else n_initial(self.spec) or N_INITIAL
+
+    def start(self, table: Table, seed: int) -> Searcher:
+        """A new search of it.
+
+        Raises:
+            CannotBench: The peer is not installed, or does not know the table's space.
+        """
+        if not self.peer:
+            return StrategySearch(strategy_from_spec(self.spec), table, seed)
+        from bonanza_server.bench.optuna_peer import OptunaSearch
+
+        return OptunaSearch(table, seed, dict(self.spec))
+
+
+def parse(text: str, *, peer: bool) -> Contestant:
+    """The contestant that is written so.
+
+    Raises:
+        CannotBench: There is no such strategy, option or peer.
+    """
+    name, *settings = text.split(":")
+    options = {key: _value(value) for key, _, value in (setting.partition("=") for setting in settings)}
+    if peer:
+        if name not in PEERS:
+            raise CannotBench(f"there is no peer {name!r}; there are {', '.join(PEERS)}")
+        return Contestant(text, True, options)
+    try:
+        return Contestant(text, False, strategy_spec({"name": name, **options}))
+    except InvalidStrategy as error:
+        raise CannotBench(f"{text}: {error}") from error
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+class StrategySearch:
+    """One of our strategies: fitted anew to all results at each ask, with a generator of (seed, results), as the server does."""
+
+    def __init__(self, strategy: Strategy, table: Table, seed: int) -> None:
+        self._strategy, self._table, self._seed = strategy, table, seed
+        self._observations: list[Observation] = []
+        self._seen: set[str] = set()
+        self._told = 0
+
+    def ask(self, pending: Sequence[Architecture]) -> Architecture | None:
+        """The first proposal of a fit of all results."""
+        history = self._history(pending)
+        proposals = self._strategy.propose(history, 1, np.random.default_rng([self._seed, self._told]))
+        return proposals[0].architecture if proposals else None
+
+    def tell(self, architecture: Architecture, value: float | None) -> None:
+        """Keep it; a failed cell is not proposed again."""
+        self._seen.add(architecture.arch_id)
+        if value is not None:
+            self._observations.append(Observation(architecture, (value,), self._told))
+        self._told += 1
+
+    def rank_correlation(self, architectures: Sequence[Architecture], values: Sequence[float]) -> float | None:
+        """Spearman's, on those of the architectures that were not measured."""
+        model: Model = self._strategy.fit(self._history(()), np.random.default_rng([self._seed, self._told]))
+        unseen = [row for row, cell in enumerate(architectures) if cell.arch_id not in self._seen]
+        means, _ = model.predict([architectures[row] for row in unseen])
+        return spearman(means, [values[row] for row in unseen]) if np.isfinite(means).all() else None
+
+    def _history(self, pending: Sequence[Architecture]) -> History:
+        seen = self._seen.union(cell.arch_id for cell in pending)
+        return History(
+            self._table.space, self._table.maximize, tuple(self._observations), tuple(pending), frozenset(seen)
+        )

@@ -1,0 +1,98 @@
+"""Optuna's TPE (Bergstra et al. 2011) as a peer: one categorical parameter an edge or position, its defaults, its own duplicates.
+
+It does not know that two spellings are one network, and proposes cells again. A cell that was measured is answered at once and not
+counted as a query, which is more than a user's trainer would do for it; after ``MOST_REPEATS`` in a row a random new cell is taken.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from bonanza.spaces import Architecture
+from bonanza.spaces.edge_cell import EdgeCell
+from bonanza.spaces.sequence import Sequence as ChoiceSequence
+from bonanza_server.bench.errors import CannotBench
+from bonanza_server.bench.table import Table
+
+MOST_REPEATS = 100
+
+
+class OptunaSearch:
+    """A study of Optuna, asked and told. ``options`` go to its ``TPESampler``."""
+
+    def __init__(self, table: Table, seed: int, options: dict[str, Any]) -> None:
+        """Start it.
+
+        Raises:
+            CannotBench: Optuna is not installed, it has no such option, or the space has no fixed positions.
+        """
+        try:
+            import optuna
+        except ModuleNotFoundError as error:
+            raise CannotBench("the peer optuna is not installed: pip install optuna, or leave out --peers") from error
+        space = table.space
+        if isinstance(space, EdgeCell):
+            self._choices = [list(range(len(space.ops)))] * (space.nodes * (space.nodes - 1) // 2)
+        elif isinstance(space, ChoiceSequence):
+            self._choices = [list(range(len(position.choices))) for position in space.positions]
+        else:
+            raise CannotBench(f"the peer optuna searches cells with ops on edges and sequences, not {space.kind!r}")
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        try:
+            sampler = optuna.samplers.TPESampler(
+                seed=seed, **{"n_startup_trials": 10, "constant_liar": True, **options}
+            )
+        except TypeError as error:
+            raise CannotBench(f"optuna's TPESampler refuses {options}: {error}") from error
+        self._distributions: dict[str, Any] = {
+            f"{k:03}": optuna.distributions.CategoricalDistribution(choices) for k, choices in enumerate(self._choices)
+        }
+        self._optuna = optuna
+        self._study = optuna.create_study(direction="maximize" if table.maximize else "minimize", sampler=sampler)
+        self._space = space
+        self._rng = random.Random(seed)
+        self._values: dict[str, float | None] = {}
+        self._open: dict[Architecture, Any] = {}
+
+    def ask(self, pending: Sequence[Architecture]) -> Architecture | None:
+        """A cell that was not measured and is not being measured."""
+        waiting = {cell.arch_id for cell in pending}
+        for _ in range(MOST_REPEATS):
+            trial = self._study.ask(self._distributions)
+            cell = Architecture(self._space, tuple(trial.params[name] for name in self._distributions))
+            if cell.arch_id in self._values:
+                self._finish(trial, self._values[cell.arch_id])
+            elif cell.arch_id in waiting:
+                self._finish(trial, None)
+            else:
+                self._open[cell] = trial
+                return cell
+        for _ in range(100 * MOST_REPEATS):
+            cell = self._space.sample(self._rng)
+            if cell.arch_id not in self._values and cell.arch_id not in waiting:
+                return cell
+        return None
+
+    def tell(self, architecture: Architecture, value: float | None) -> None:
+        """Close the trial; a cell it did not propose itself (the initial design) is added as a finished one."""
+        self._values[architecture.arch_id] = value
+        trial = self._open.pop(architecture, None)
+        if trial is not None:
+            self._finish(trial, value)
+        elif value is not None:
+            params = dict(zip(self._distributions, architecture.genes, strict=True))
+            self._study.add_trial(
+                self._optuna.trial.create_trial(params=params, distributions=self._distributions, value=value)
+            )
+
+    def rank_correlation(self, architectures: Sequence[Architecture], values: Sequence[float]) -> float | None:  # noqa: ARG002 - the protocol's
+        """TPE predicts no values."""
+        return None
+
+    def _finish(self, trial: Any, value: float | None) -> None:
+        if value is None:
+            self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
+        else:
+            self._study.tell(trial, value)

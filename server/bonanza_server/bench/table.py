@@ -1,0 +1,142 @@
+"""What a benchmark asks instead of training: every architecture's measurements, their mean, and how long a training took.
+
+On NAS-Bench-201 the value of a cell is the mean over all seeds and all strings of its official class (``unique_string``: 6,466 of
+15,625), because the strings of a class are one network trained several times. A file (``worker.tablefile``) has its own lines
+only: a cell that it does not list fails, as a training may.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from bonanza.spaces import Architecture, InvalidSpace, SearchSpace, space_from_spec
+from bonanza.spaces.nasbench201 import unique_string
+from bonanza.worker.evaluator import BrokenEvaluator
+from bonanza.worker.tablefile import TableFileEvaluator
+from bonanza.worker.tabular import load_nasbench201, official
+from bonanza_server.bench.errors import CannotBench
+
+NASBENCH201 = "nasbench201"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The measurements of one network, and the seconds that one of them took."""
+
+    values: tuple[float, ...]
+    seconds: float
+
+    @property
+    def mean(self) -> float:
+        """What a search is judged by."""
+        return fmean(self.values)
+
+
+class Table:
+    """The entries of a space's architectures, by ``key``; which architectures share an entry, the grouping says."""
+
+    def __init__(
+        self, name: str, space: SearchSpace, entries: dict[str, Entry], *, grouping: str, maximize: bool
+    ) -> None:
+        self.name = name
+        self.space = space
+        self.grouping = grouping
+        self.maximize = maximize
+        self._entries = entries
+        choose = max if maximize else min
+        self.best_key = choose(entries, key=lambda key: entries[key].mean)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def optimum(self) -> float:
+        """The best mean value there is."""
+        return self._entries[self.best_key].mean
+
+    def key(self, architecture: Architecture) -> str:
+        """What architectures of one entry share: the official class on NAS-Bench-201, else the id."""
+        return unique_string(official(architecture)) if self.name.startswith(NASBENCH201) else architecture.arch_id
+
+    def entry(self, architecture: Architecture) -> Entry | None:
+        """The measurements of ``architecture``; None where the table has none."""
+        return self._entries.get(self.key(architecture))
+
+    def regret(self, value: float) -> float:
+        """How far a mean value is from the optimum; never negative."""
+        return abs(self.optimum - value)
+
+    def sample(self, n: int) -> list[Architecture]:
+        """``n`` architectures of the table, distinct, always the same: what surrogates are judged on. Fewer if it is small."""
+        rng = random.Random(0)
+        found: dict[str, Architecture] = {}
+        for _ in range(20 * n):
+            architecture = self.space.sample(rng)
+            if self.entry(architecture) is not None:
+                found.setdefault(self.key(architecture), architecture)
+            if len(found) == n:
+                break
+        return list(found.values())
+
+    def draw(self, architecture: Architecture, seed: int, *, mean: bool) -> float | None:
+        """The mean of the measurements, or one of them, which only ``seed`` decides; None where there are none."""
+        entry = self.entry(architecture)
+        if entry is None:
+            return None
+        return entry.mean if mean else entry.values[random.Random(seed).randrange(len(entry.values))]
+
+
+@cache
+def load(name: str, dataset: str, space: str, maximize: bool) -> Table:
+    """The table ``nasbench201`` of a data set, or that of a file.
+
+    Args:
+        name: ``nasbench201`` or the path of a file of JSON lines.
+        dataset: ``cifar10``, ``cifar100`` or ``imagenet16-120``; of no meaning for a file.
+        space: The space of a file's architectures, as JSON text; of no meaning for NAS-Bench-201.
+        maximize: Whether a larger value is better.
+
+    Raises:
+        CannotBench: There is no such table, or its file is not one.
+    """
+    try:
+        return _nasbench201(dataset) if name == NASBENCH201 else _file(Path(name), space, maximize)
+    except BrokenEvaluator as error:
+        raise CannotBench(str(error)) from error
+
+
+def _nasbench201(dataset: str) -> Table:
+    loaded = load_nasbench201(dataset)
+    values: defaultdict[str, list[float]] = defaultdict(list)
+    seconds: dict[str, float] = {}
+    for cell in loaded.values():
+        key = unique_string(cell.text)
+        values[key] += cell.values
+        seconds.setdefault(key, cell.seconds)
+    entries = {key: Entry(tuple(measured), seconds[key]) for key, measured in values.items()}
+    grouping = f"{len(loaded):,} strings in {len(entries):,} official classes, each the mean over its strings and seeds"
+    return Table(loaded.name, space_from_spec({"kind": NASBENCH201}), entries, grouping=grouping, maximize=True)
+
+
+def _file(path: Path, spec: str, maximize: bool) -> Table:
+    try:
+        space = space_from_spec(json.loads(spec))
+    except (ValueError, InvalidSpace) as error:
+        raise CannotBench(
+            f"--space must be the space of the architectures in {path}, a kind or its JSON: {error}"
+        ) from error
+    evaluator = TableFileEvaluator(str(path))
+    evaluator.check(space)
+    entries = {key: Entry(row.values, _seconds(row.cost)) for key, row in evaluator.rows.items()}
+    return Table(path.name, space, entries, grouping=f"{len(entries):,} networks by their id", maximize=maximize)
+
+
+def _seconds(cost: Any) -> float:
+    return float(cost.get("seconds", 1.0))
