@@ -22,7 +22,12 @@ class Noise(StrEnum):
 
 
 def bench(
-    table: Annotated[str, typer.Argument(help="[bold]nasbench201[/], or a file of JSON lines.", show_default=False)],
+    table: Annotated[
+        str,
+        typer.Argument(
+            help="[bold]nasbench201[/], a file of JSON lines, or NAS-Bench-101 as [bold].npz[/].", show_default=False
+        ),
+    ],
     strategies: Annotated[
         str, typer.Option(help="Strategies, by commas; options after colons: [bold]bananas:loss=mae[/].")
     ] = "bonanza,bananas,random",

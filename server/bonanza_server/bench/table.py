@@ -1,8 +1,8 @@
 """What a benchmark asks instead of training: every architecture's measurements, their mean, and how long a training took.
 
 On NAS-Bench-201 the value of a cell is the mean over all seeds and all strings of its official class (``unique_string``: 6,466 of
-15,625), because the strings of a class are one network trained several times. A file (``worker.tablefile``) has its own lines
-only: a cell that it does not list fails, as a training may.
+15,625), because the strings of a class are one network trained several times. A file of JSON lines (``worker.tablefile``) or an archive
+(``nasbench101``) is searched as the pool of the networks that it lists.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from bonanza.spaces import Architecture, InvalidSpace, SearchSpace, space_from_spec
+from bonanza.spaces import Architecture, InvalidArchitecture, InvalidSpace, SearchSpace, space_from_spec
 from bonanza.spaces.nasbench201 import unique_string
 from bonanza.worker.evaluator import BrokenEvaluator
 from bonanza.worker.tablefile import TableFileEvaluator
 from bonanza.worker.tabular import load_nasbench201, official
+from bonanza_server.bench import nasbench101
 from bonanza_server.bench.errors import CannotBench
 
 NASBENCH201 = "nasbench201"
@@ -98,7 +99,7 @@ def load(name: str, dataset: str, space: str, maximize: bool) -> Table:
     """The table ``nasbench201`` of a data set, or that of a file.
 
     Args:
-        name: ``nasbench201`` or the path of a file of JSON lines.
+        name: ``nasbench201``, or the path of a file of JSON lines, or of an archive of NAS-Bench-101 that ends in ``.npz``.
         dataset: ``cifar10``, ``cifar100`` or ``imagenet16-120``; of no meaning for a file.
         space: The space of a file's architectures, as JSON text; of no meaning for NAS-Bench-201.
         maximize: Whether a larger value is better.
@@ -126,17 +127,32 @@ def _nasbench201(dataset: str) -> Table:
 
 
 def _file(path: Path, spec: str, maximize: bool) -> Table:
+    """The pool of what the file lists; its space is given, or NAS-Bench-101's for an archive."""
+    if path.suffix == ".npz":
+        listed = nasbench101.read(path)
+        space = _pool({"kind": "nasbench101"}, [cell for cell, _, _ in listed])
+        entries = {space.validate(cell).arch_id: Entry((accuracy,), seconds) for cell, accuracy, seconds in listed}
+        return Table(path.name, space, entries, grouping=f"{len(entries):,} networks by their id", maximize=True)
     try:
-        space = space_from_spec(json.loads(spec))
+        given = json.loads(spec)
+        whole = space_from_spec(given)
     except (ValueError, InvalidSpace) as error:
         raise CannotBench(
             f"--space must be the space of the architectures in {path}, a kind or its JSON: {error}"
         ) from error
     evaluator = TableFileEvaluator(str(path))
-    evaluator.check(space)
-    entries = {key: Entry(row.values, _seconds(row.cost)) for key, row in evaluator.rows.items()}
+    evaluator.check(whole)
+    with path.open(encoding="utf-8") as lines:
+        space = _pool(given, [json.loads(line)["architecture"] for line in lines if line.strip()])
+    entries = {key: Entry(row.values, float(row.cost.get("seconds", 1.0))) for key, row in evaluator.rows.items()}
     return Table(path.name, space, entries, grouping=f"{len(entries):,} networks by their id", maximize=maximize)
 
 
-def _seconds(cost: Any) -> float:
-    return float(cost.get("seconds", 1.0))
+def _pool(of: dict[str, Any], architectures: list[Any]) -> SearchSpace:
+    """The listed architectures of the space ``of`` as a space; ``of`` itself where it is a pool already."""
+    try:
+        return space_from_spec(
+            of if of.get("kind") == "pool" else {"kind": "pool", "of": of, "architectures": architectures}
+        )
+    except (InvalidSpace, InvalidArchitecture) as error:
+        raise CannotBench(f"the table's architectures make no pool: {error}") from error

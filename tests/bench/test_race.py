@@ -1,0 +1,113 @@
+"""One search of one contestant."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bonanza_server.bench.contestant import parse
+from bonanza_server.bench.errors import CannotBench
+from bonanza_server.bench.race import Outcome, Terms, race
+from bonanza_server.bench.table import Table, load
+
+TERMS = Terms(trials=20, cap=25, workers=1, mean=True, within=1.0)
+NASBENCH201 = ("nasbench201", "cifar10", "{}", True)
+
+
+def timeless(outcome: Outcome) -> Outcome:
+    return replace(outcome, seconds=None)
+
+
+@pytest.mark.parametrize("text", ["random", "bonanza", "evolution"])
+def test_equal_races_have_equal_outcomes(text: str, table: Table) -> None:
+    contestant = parse(text, peer=False)
+    noisy = replace(TERMS, mean=False, workers=3)
+    assert timeless(race(table, contestant, 1, noisy)) == timeless(race(table, contestant, 1, noisy))
+    assert race(table, contestant, 1, noisy).regrets != race(table, contestant, 2, noisy).regrets
+
+
+def test_a_search_for_the_optimum_ends_when_it_is_found(table: Table) -> None:
+    outcome = race(table, parse("bonanza", peer=False), 0, TERMS)
+    assert outcome.found is not None
+    assert outcome.found == len(outcome.regrets) == len(outcome.hours)
+    assert outcome.regrets[-1] == 0.0
+    assert outcome.near is not None
+    assert outcome.near <= outcome.found
+
+
+def test_a_search_that_misses_the_optimum_ends_at_the_cap(table: Table) -> None:
+    outcome = race(table, parse("random", peer=False), 4, replace(TERMS, trials=3, cap=3))
+    assert outcome.found is None
+    assert len(outcome.regrets) == 3
+
+
+def test_regret_falls_only_where_values_are_means(table: Table) -> None:
+    regrets = [one for one in race(table, parse("random", peer=False), 0, TERMS).regrets if one is not None]
+    assert regrets == sorted(regrets, reverse=True)
+
+
+def test_the_initial_design_of_a_seed_is_the_same_for_all_contestants() -> None:
+    terms = replace(TERMS, trials=10, cap=10)
+    table = load(*NASBENCH201)
+    contestants = [parse("random", peer=False), parse("bananas:epochs=1", peer=False), parse("optuna", peer=True)]
+    assert len({tuple(race(table, one, 3, terms).regrets) for one in contestants}) == 1
+
+
+def test_workers_share_the_virtual_clock_and_none_waits_for_another(table: Table) -> None:
+    budget = replace(TERMS, mean=False, trials=12)
+    alone = race(table, parse("random", peer=False), 0, budget)
+    four = race(table, parse("random", peer=False), 0, replace(budget, workers=4))
+    seconds = sorted(hour * 3600.0 for hour in four.hours)
+    assert four.hours == sorted(four.hours)
+    assert alone.hours[-1] == pytest.approx(sum(_durations(table, 12)) / 3600.0, rel=1e-3)
+    # Four trainings of 100 to 400 s at once: the clock, times four workers, is their sum but for the idle end.
+    assert alone.hours[-1] <= four.hours[-1] <= alone.hours[-1] + 3 * 400.0 / 3600.0
+    assert seconds[0] <= 4 * 400.0
+
+
+def _durations(table: Table, trials: int) -> list[float]:
+    """What the first trials of the race with seed 0 took: the initial design, then what random search asks for."""
+    taken: list[float] = []
+    original = table.entry
+
+    class Watched(Table):
+        def draw(self, architecture, seed, *, mean):  # type: ignore[no-untyped-def]
+            taken.append(original(architecture).seconds)  # type: ignore[union-attr]
+            return super().draw(architecture, seed, mean=mean)
+
+    watched = Watched(table.name, table.space, table._entries, grouping=table.grouping, maximize=table.maximize)
+    race(watched, parse("random", peer=False), 0, replace(TERMS, mean=False, trials=trials))
+    return taken
+
+
+def test_a_surrogate_is_judged_on_cells_it_has_not_seen() -> None:
+    table = load(*NASBENCH201)
+    outcome = race(table, parse("bonanza", peer=False), 0, replace(TERMS, trials=15, cap=15))
+    assert outcome.rank_correlation is not None
+    assert 0.4 < outcome.rank_correlation < 1.0
+    assert race(table, parse("random", peer=False), 0, replace(TERMS, trials=15, cap=15)).rank_correlation is None
+
+
+def test_optuna_searches_without_measuring_a_network_twice() -> None:
+    table = load(*NASBENCH201)
+    outcome = race(table, parse("optuna", peer=True), 0, replace(TERMS, trials=30, mean=False, workers=4))
+    assert len(outcome.regrets) == 30
+
+
+def test_a_peer_says_which_spaces_it_does_not_know(table: Table) -> None:
+    with pytest.raises(CannotBench, match="not 'pool'"):
+        parse("optuna", peer=True).start(table, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "peer", "says"),
+    [
+        ("bananana", False, "unknown"),
+        ("bananas:loss=mse", False, "/loss"),
+        ("smac", True, "there is no peer 'smac'"),
+    ],
+)
+def test_an_unknown_contestant_is_refused(text: str, peer: bool, says: str) -> None:
+    with pytest.raises(CannotBench, match=says):
+        parse(text, peer=peer)
