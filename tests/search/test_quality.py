@@ -74,3 +74,46 @@ def test_bananas_minimises_a_loss_over_a_sequence_far_below_random(seed: int) ->
         for name in ("bananas", "random")
     }
     assert found["bananas"] < found["random"] - 1.0
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_bonanza_comes_near_the_optimum_of_nasbench201_in_forty_trials_where_random_does_not(seed: int) -> None:
+    table = load_nasbench201("cifar10")
+    accuracies = {text: cell.mean for text, cell in table.items()}
+    space = space_from_spec({"kind": "nasbench201"})
+    found = {
+        name: search(
+            strategy_from_spec({"name": name}), space, accuracies, trials=40, batch=3, seed=seed, maximize=True
+        )
+        for name in ("bonanza", "random")
+    }
+    assert found["bonanza"] > found["random"]
+    assert table.optimum.mean - found["bonanza"] < 0.25
+
+
+def test_bonanza_minimises_a_loss_over_a_space_too_large_to_be_listed() -> None:
+    found = {
+        name: search(strategy_from_spec({"name": name}), SEQUENCE, None, trials=40, batch=5, seed=0, maximize=False)
+        for name in ("bonanza", "random")
+    }
+    assert found["bonanza"] < found["random"] - 3.0
+
+
+def test_bonanza_is_not_led_astray_by_an_outlier_or_by_failures() -> None:
+    """A value of 1e9 and a third of the cells failing: the rest of the search goes on as it would."""
+    strategy = strategy_from_spec({"name": "bonanza", "candidates": 150})
+    rng, generator = random.Random(0), np.random.default_rng(0)
+    observed, failed = [Observation(SEQUENCE.sample(rng), (1e9,), 0)], set()
+    best = float("inf")
+    for number in range(1, 45):
+        seen = frozenset({one.architecture.arch_id for one in observed} | failed)
+        if number < 10:
+            cell = SEQUENCE.sample(rng)
+        else:
+            cell = strategy.propose(History(SEQUENCE, False, tuple(observed), (), seen), 1, generator)[0].architecture
+        if number % 3 == 0:
+            failed.add(cell.arch_id)
+            continue
+        observed.append(Observation(cell, (loss(cell),), number))
+        best = min(best, loss(cell))
+    assert best <= 6.0

@@ -6,7 +6,8 @@ matters. All are read off ``space.graph`` and ``space.cost``, so a space of any 
 
 positions   ("op", v, l): raw node v has the label l, or "" where it is dead; ("edge", u, v): both are live, in spaces whose wiring varies
 paths       (op, op, ..): how many paths of the simplified graph, identities contracted, carry these labels from input to output
-counts      (op,): how many live nodes of the simplified graph have this label; ("cost", k): logarithms of parameters and FLOPs
+counts      (op,): how many live nodes of the simplified graph have this label; ("cost", k): logarithms of parameters and
+            FLOPs, in which dead ops count where the published network has them
 
 Where paths are too many (they may be exponentially many) the runs of up to ``RUN`` ops along edges are counted instead. Numbers of
 paths and of nodes enter as they are while they are small and as logarithms beyond.

@@ -196,7 +196,7 @@ def fit(
     order = torch.argsort(-likelihood, stable=True)
     count = int(np.clip(FLOPS / (n * n * (n / 3.0 + REFERENCE_CELLS)), 1, MEMBERS))
     distances = scaled(observed, observed, scales)
-    members = tuple(_member(distances, targets, measurements, points[int(index)]) for index in order[:count])
+    members = tuple(member_of(distances, targets, measurements, points[int(index)]) for index in order[:count])
     return GaussianProcess(members, targets, 1.0 / measurements)
 
 
@@ -244,7 +244,8 @@ def _profile(factor: Tensor, halves: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return mean, signal, likelihood
 
 
-def _member(distances: Sequence[Tensor], targets: Vector, measurements: Vector, hyper: Hyperparameters) -> Member:
+def member_of(distances: Sequence[Tensor], targets: Vector, measurements: Vector, hyper: Hyperparameters) -> Member:
+    """The posterior of ``hyper``; distances are those of the observed cells to each other."""
     factor, halves = _factored(distances, targets, measurements, hyper)
     mean, signal, _ = _profile(factor, halves)
     return Member(hyper, factor, halves[:, 0] - mean * halves[:, 1], halves[:, 1], float(mean), float(signal))
