@@ -103,7 +103,6 @@ def test_the_mean_at_observed_cells_needs_no_kernel() -> None:
     process = gaussian_process.fit(x, t, np.ones(12), SCALES, PRIOR)
     means, _ = process.predict(scaled(x, x, SCALES))
     assert process.fitted() == pytest.approx(means, abs=1e-3)
-    assert process.means(scaled(x, x, SCALES)) == pytest.approx(means, abs=1e-5)
 
 
 def test_believing_a_cell_leaves_the_variance_of_a_process_that_measured_it() -> None:

@@ -35,9 +35,7 @@ PRIOR = Prior(weights=(1.0, 1.0, 4.0), lengths=(1.0, 1.0, 1.0))
 CANDIDATES_PER_PROPOSAL = 2
 MOST_DISTANCES = 2_000_000
 """Pairs of an observed cell and a candidate that are held at once, in each view."""
-MOST_EXACT = 50_000
-"""Cells whose variance is computed; of more, of the ``SHORTLIST`` best by their mean."""
-SHORTLIST = 4096
+SHORTLIST = 1024
 """Cells that a batch is chosen from: the best by acquisition."""
 
 
@@ -98,9 +96,6 @@ class BonanzaModel:
         count = len(cells[0])
         if count <= most:
             return np.arange(count)
-        if count > MOST_EXACT:
-            means = [self.process.means(self._distances(known, rows)) for rows in _chunks(cells, len(known[0]))]
-            return np.sort(np.argsort(-np.concatenate(means), kind="stable")[:most])
         best = float(self.process.fitted().max())
         scores = [
             log_expected_improvement(*self.process.predict(self._distances(known, rows)), best)

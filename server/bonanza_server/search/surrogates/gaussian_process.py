@@ -154,11 +154,6 @@ class GaussianProcess:
         mean, std = mixed(torch.stack(means), torch.stack(variances))
         return mean.numpy(), std.numpy()
 
-    def means(self, distances: Sequence[Tensor]) -> Vector:
-        """The mean alone, at 1/n of the cost; (n, m) a view to (m,)."""
-        means = [member.mean + member.alpha @ kernel(distances, member.hyper) for member in self.members]
-        return np.asarray(torch.stack(means).mean(dim=0).numpy())
-
     def left_out(self) -> Vector:
         """What the likeliest member predicts of each observed cell from all the others (eq. 5.12); (n,)."""
         member = self.members[0]
