@@ -64,7 +64,11 @@ def test_equal_numbers_are_stored_alike() -> None:
     [
         (None, "", '{"name": "bananas"}'),
         (["bananas"], "", "object"),
-        ({}, "/name", "is missing; the strategies are random, evolution, local_search, bananas, bonas"),
+        (
+            {},
+            "/name",
+            "is missing; the strategies are random, evolution, local_search, bananas, bonas, nasbot, bonanza",
+        ),
         ({"name": "banana"}, "/name", "'banana' is unknown"),
         ({"name": ["bananas"]}, "/name", "unknown"),
         ({"name": "bananas", "epoch": 3}, "/epoch", "no such option; it may set n_initial, encoding"),

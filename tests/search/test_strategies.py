@@ -94,3 +94,9 @@ class TestBonanza(StrategyContract):
     @pytest.fixture
     def strategy(self) -> Strategy:
         return strategy_from_spec({"name": "bonanza", "candidates": 120})
+
+
+class TestNasbot(StrategyContract):
+    @pytest.fixture
+    def strategy(self) -> Strategy:
+        return strategy_from_spec({"name": "nasbot", "draws": 4, "fitted": 12})

@@ -187,6 +187,31 @@ class BonasOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NasbotOptions:
+    """What may be set of ``nasbot``. The defaults are the paper's (Kandasamy et al. 2018, arXiv 1802.07191) except where said.
+
+    Attributes:
+        n_initial: Random trials before the model is asked.
+        evaluations: Networks that the acquisition optimiser tries, at most; of t results 25 sqrt(t), fewer where the process is large.
+        mutation_rate: Handed to the space's ``mutate``.
+        draws: Hyper-parameters tried at each fit.
+        tuning: ``sampled`` takes one draw with a probability proportional to its marginal likelihood, ``best`` the likeliest.
+        fitted: Of more results the process is fitted to the best, the newest and a sample, so many together (ours).
+        nonassignment: What a unit of computation costs that has no counterpart in the other network.
+        structure: What a difference of two path lengths counts as: ``linear``, ``sqrt``, ``log``, ``square``.
+    """
+
+    n_initial: int = option(10, whole(1, 10_000))
+    evaluations: int = option(500, whole(1, 10_000))
+    mutation_rate: float = option(1.0, number(0.01, 100.0))
+    draws: int = option(64, whole(1, 1_000))
+    tuning: str = option("sampled", one_of("sampled", "best"))
+    fitted: int = option(200, whole(1, 500))
+    nonassignment: float = option(1.0, number(0.001, 1_000.0))
+    structure: str = option("linear", one_of("linear", "sqrt", "log", "square"))
+
+
+@dataclass(frozen=True, kw_only=True)
 class BonanzaOptions:
     """What may be set of ``bonanza``; nothing need be.
 
@@ -199,7 +224,15 @@ class BonanzaOptions:
     candidates: int = option(1000, whole(1, 10_000))
 
 
-Options = RandomOptions | EvolutionOptions | LocalSearchOptions | BananasOptions | BonasOptions | BonanzaOptions
+Options = (
+    RandomOptions
+    | EvolutionOptions
+    | LocalSearchOptions
+    | BananasOptions
+    | BonasOptions
+    | NasbotOptions
+    | BonanzaOptions
+)
 
 OPTIONS: Mapping[str, type[Options]] = {
     "random": RandomOptions,
@@ -207,6 +240,7 @@ OPTIONS: Mapping[str, type[Options]] = {
     "local_search": LocalSearchOptions,
     "bananas": BananasOptions,
     "bonas": BonasOptions,
+    "nasbot": NasbotOptions,
     "bonanza": BonanzaOptions,
 }
 """The strategies by name."""

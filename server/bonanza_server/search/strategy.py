@@ -13,6 +13,7 @@ from bonanza_server.search.spec import (
     BonasOptions,
     EvolutionOptions,
     LocalSearchOptions,
+    NasbotOptions,
     strategy_options,
 )
 
@@ -86,6 +87,10 @@ def strategy_from_spec(spec: Mapping[str, Any]) -> Strategy:
         from bonanza_server.search.local_search import LocalSearch
 
         return LocalSearch(options)
+    if isinstance(options, NasbotOptions):
+        from bonanza_server.search.nasbot import Nasbot
+
+        return Nasbot(options)
     from bonanza_server.search.random_search import RandomSearch
 
     return RandomSearch()
