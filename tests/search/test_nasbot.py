@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +15,17 @@ from bonanza.spaces import Architecture, SearchSpace, space_from_spec
 from bonanza_server.search.acqopt import unseen_samples
 from bonanza_server.search.acquisition_evolution import evolve, offspring, selection
 from bonanza_server.search.history import History, Observation
-from bonanza_server.search.nasbot import Nasbot, NasbotModel, UnknownNetworks, evaluations, representatives
-from bonanza_server.search.otmann import Otmann
+from bonanza_server.search.nasbot import (
+    ARCS_A_PAIR,
+    Nasbot,
+    NasbotModel,
+    UnknownNetworks,
+    affordable,
+    arcs,
+    evaluations,
+    representatives,
+)
+from bonanza_server.search.otmann import Otmann, _memory
 from bonanza_server.search.spec import NasbotOptions
 from bonanza_server.search.surrogates.transport_process import (
     AMPLITUDE,
@@ -242,12 +252,24 @@ def test_more_proposals_than_can_be_chosen_one_by_one_are_as_many_as_asked_for()
 
 
 @pytest.mark.parametrize(
-    ("observations", "n", "tried"), [(10, 1, 79), (50, 1, 80), (200, 1, 32), (200, 64, 128), (200, 320, 128)]
+    ("observations", "layers", "n", "tried"),
+    [(10, 20, 1, 79), (50, 20, 1, 55), (200, 20, 1, 24), (200, 20, 64, 128), (200, 20, 320, 128), (100, 5, 1, 90)],
 )
 def test_how_many_networks_are_tried_is_bounded_by_what_their_distances_cost(
-    observations: int, n: int, tried: int
+    observations: int, layers: int, n: int, tried: int
 ) -> None:
-    assert evaluations(observations, observations, n, 500) == tried
+    each = observations * (ARCS_A_PAIR + layers * layers)
+    assert evaluations(observations, each, n, 500) == tried
+
+
+def test_fewer_networks_are_fitted_to_where_they_are_large() -> None:
+    assert [affordable(layers) for layers in (5, 21, 28, 68, 100, 10_000)] == [453, 200, 143, 37, 19, 16]
+
+
+def test_the_cost_of_a_networks_distances_grows_with_the_layers_on_both_sides() -> None:
+    cells = unseen_samples(CNNS, frozenset(), 6, random.Random(0))
+    sizes = [len(CNNS.graph(cell).labels) for cell in cells]
+    assert arcs(cells) == pytest.approx(6 * ARCS_A_PAIR + sum(sizes) * np.mean(sizes), abs=1.0)
 
 
 def test_two_thousand_observations_are_a_matter_of_those_that_are_kept() -> None:
@@ -268,3 +290,25 @@ def test_it_learns_how_large_a_network_of_layers_is(space: SearchSpace) -> None:
     means, stds = model_of(history, tuning="best").predict(cells[40:])
     assert np.corrcoef(means, size[40:])[0, 1] > 0.8
     assert (stds > 0.0).all()
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"kind": "layer_graph", "flavour": "cnn"},
+        {"kind": "layer_graph", "flavour": "mlp", "layers": [5, 12]},
+        {"kind": "darts"},
+        {"kind": "recurrent", "nodes": 5},
+        {"kind": "nasbench201", "constraints": [{"count": "nor_conv_3x3", "most": 2}]},
+        {"kind": "sequence", "positions": [{"name": "depth", "choices": list(range(30))}]},
+    ],
+    ids=lambda spec: spec["kind"],
+)
+def test_every_kind_of_space_is_searched_alike_with_distances_remembered_or_not(spec: dict[str, Any]) -> None:
+    history = history_of(space_from_spec(spec), 8, pending=2)
+    strategy = Nasbot(NasbotOptions(draws=4, evaluations=10))
+    first = strategy.propose(history, 6, np.random.default_rng(0))
+    assert len({one.architecture.arch_id for one in first} - history.seen) == 6
+    assert repr(strategy.propose(history, 6, np.random.default_rng(0))) == repr(first)
+    _memory.cache_clear()
+    assert repr(strategy.propose(history, 6, np.random.default_rng(0))) == repr(first)

@@ -67,6 +67,24 @@ def test_bananas_beats_random_on_the_real_table_of_nasbench201() -> None:
     assert regrets["bananas"] < 0.4
 
 
+def test_nasbot_beats_random_on_the_real_table_of_nasbench201() -> None:
+    table = load_nasbench201("cifar10")
+    accuracies = {text: cell.mean for text, cell in table.items()}
+    space = space_from_spec({"kind": "nasbench201"})
+    best = {
+        name: np.mean(
+            [
+                search(
+                    strategy_from_spec({"name": name}), space, accuracies, trials=60, batch=10, seed=seed, maximize=True
+                )
+                for seed in range(3)
+            ]
+        )
+        for name in ("nasbot", "random")
+    }
+    assert table.optimum.mean - best["nasbot"] < 0.5 * (table.optimum.mean - best["random"])
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_bananas_minimises_a_loss_over_a_sequence_far_below_random(seed: int) -> None:
     found = {

@@ -1,6 +1,6 @@
 """The evolutionary optimiser of an acquisition function, of NASBOT.
 
-Kandasamy et al. 2018 (arXiv 1802.07191), section 4 and appendix C: parents are drawn with a probability proportional to exp((f - mean) / (2 std)), f being
+Kandasamy et al. 2018 (arXiv 1802.07191), section 4, and the released code: parents are drawn with a probability proportional to exp((f - mean) / (2 std)), f being
 their acquisition and mean and std over all that were tried; children are the space's mutants, as many an epoch as 3 sqrt(evaluations), from 5 to 100.
 
 Deviations: the original begins at a dozen networks built by hand, again at every step; here it begins at those evaluated. Children that are equal to a

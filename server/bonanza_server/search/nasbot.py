@@ -6,7 +6,8 @@ Kandasamy et al. 2018, "Neural architecture search with Bayesian optimisation an
 It is for networks of layers (``layer_graph``); the graphs of other spaces get masses and likenesses of ops from their names (``op_tables.CELL``).
 
 Deviations, besides those the pieces tell of: values are standardised (``targets``). A distance costs a tenth of a millisecond and a proposal some thousands
-of them, so of many observations the process is fitted to some (``representatives``), and the optimiser tries fewer networks than the original's
+of them, so of many observations the process is fitted to some (``representatives``, at most
+``fitted``), and the optimiser tries fewer networks than the original's
 25 sqrt(t) where those are many (``evaluations``). Where more are asked for than can be chosen one by one, the last ones are ranked by what the
 best few observations say of them.
 """
@@ -35,14 +36,18 @@ from bonanza_server.search.targets import TargetScale
 
 Array = NDArray[np.float64]
 
-PAIRS = 4_000
-"""Distances that the optimiser may take for one proposal, unless ``LEAST_TRIED`` networks need more."""
-LEAST_TRIED = 32
+ARCS = 1_500_000
+"""Arcs of the transport problems that the optimiser may solve for one proposal, some half a second, unless ``LEAST_TRIED`` networks have more."""
+ARCS_A_PAIR = 140
+"""What a pair costs besides the arcs between its layers, in arcs."""
+LEAST_TRIED = 24
+FIT_ARCS = 26_500_000
+"""Arcs of a fit and a batch after it, nothing being remembered; of observations that make more, not all are fitted to. 200 networks of 21 layers make so many."""
 TRIED_PER_PROPOSAL = 2
 MOST_PENDING = 64
 """Of more pending networks the newest are counted; each costs a distance to every candidate."""
 FEW = 16
-"""The best observations, by which the last of many proposals are ranked."""
+"""The best observations, by which the last of many proposals are ranked; no process is fitted to fewer for its cost."""
 CHUNK = 1_000
 """Networks predicted at once, which bounds the memory."""
 
@@ -85,7 +90,7 @@ class NasbotModel:
             self.cells,
             self._improvement(*self.process.predict(here)),
             lambda cells: self._improvement(*self.process.predict(self._whiten(cells))),
-            evaluations(len(self.history.observations), len(self.cells), n, self.options.evaluations),
+            evaluations(len(self.history.observations), arcs(self.cells), n, self.options.evaluations),
             draw,
             rate=self.options.mutation_rate,
         )
@@ -193,7 +198,8 @@ class Nasbot:
         if not history.observations:
             return RandomModel(history)
         scale = TargetScale.of([observed.value for observed in history.observations], maximize=history.maximize)
-        fitted = representatives(history, self.options.fitted)
+        usual = [len(canonical(observed.architecture).labels) for observed in history.best_first[:FEW]]
+        fitted = representatives(history, min(self.options.fitted, affordable(sum(usual) / len(usual))))
         cells = tuple(observed.architecture for observed in fitted)
         process = TransportProcess.fit(
             otmann(cells, cells, penalties(self.options)),
@@ -209,10 +215,22 @@ class Nasbot:
         return self.fit(history, rng).propose(n, rng)
 
 
-def evaluations(observations: int, fitted: int, n: int, most: int) -> int:
-    """How many networks the optimiser tries for ``n`` proposals: the original's 25 sqrt(t), or as many as ``PAIRS`` pays for."""
+def affordable(layers: float) -> int:
+    """How many networks of so many layers the process can be fitted to: f, where f²/2 pairs in the fit and f for each of a batch's make ``FIT_ARCS``."""
+    tried, pairs = TRIED_PER_PROPOSAL * GREEDY, FIT_ARCS / (ARCS_A_PAIR + layers**2)
+    return max(int((tried**2 + 2.0 * pairs) ** 0.5) - tried, FEW)
+
+
+def arcs(cells: Sequence[Architecture]) -> int:
+    """What the distances of one more network of usual size to ``cells`` cost."""
+    sizes = [len(canonical(cell).labels) for cell in cells]
+    return ARCS_A_PAIR * len(sizes) + sum(sizes) ** 2 // len(sizes)
+
+
+def evaluations(observations: int, arcs_each: int, n: int, most: int) -> int:
+    """How many networks the optimiser tries for ``n`` proposals: the original's 25 sqrt(t), or as many as ``ARCS`` pays for."""
     original = min(max(25.0 * np.sqrt(observations), 50.0), most)
-    affordable = max(PAIRS // fitted, LEAST_TRIED)
+    affordable = max(ARCS // arcs_each, LEAST_TRIED)
     return max(int(min(original, affordable)), TRIED_PER_PROPOSAL * min(n, GREEDY))
 
 

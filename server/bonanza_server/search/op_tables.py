@@ -1,7 +1,7 @@
 """What OTMANN takes ops for: how unlike two of them are, which are counted together on a path, and what one weighs.
 
-Kandasamy et al. 2018, "Neural architecture search with Bayesian optimisation and optimal transport" (arXiv 1802.07191), tables 4 and 5 for the networks
-of layers, ``CNN`` and ``MLP``; with the numbers of the released code. ``CELL`` is ours, for the graphs of all other spaces, whose ops are known by
+Kandasamy et al. 2018, "Neural architecture search with Bayesian optimisation and optimal transport" (arXiv 1802.07191), the label mismatch tables of
+its appendix for the networks of layers, ``CNN`` and ``MLP``, with the numbers of the released code. ``CELL`` is ours, for the graphs of all other spaces, whose ops are known by
 name alone: what the paper says of convolutions and pools, carried over to any op with a kernel in its name.
 """
 
@@ -174,9 +174,9 @@ def _saturates(label: str) -> bool:
 
 
 CNN = OpTable("cnn", ("conv", "pool", FC), _cnn_group, _cnn_mismatch, op_of)
-"""Table 4: convolutions and residual blocks by kernel; max- and average-pools; everything else is equal or unlike."""
+"""Convolutions and residual blocks by kernel; max- and average-pools; everything else is equal or unlike."""
 MLP = OpTable("mlp", ("rectifier", "sigmoid"), _mlp_group, _mlp_mismatch, op_of)
-"""Table 5: hidden layers by the class of their activation."""
+"""Hidden layers by the class of their activation."""
 CELL = OpTable("cell", ("convolution", "pool", "activation"), _cell_group, _cell_mismatch, str, _cell_mass)
 """Convolutions by kernel, 0.1 more and the rest times 0.9 if of another design ("sep", "dil", "nor"); pools 0.5; activations as in ``MLP``; all else
 is equal or unlike. A convolution weighs its multiply-adds a pixel over those of a 1x1 one: k² if it is full, k²/16 + 1 if depthwise, twice that

@@ -9,7 +9,7 @@ Notation
     M, S        how unlike two layers' ops are (``op_tables``), and their places: the mean difference of their ``path_lengths`` (i, j)
     c, s        coefficients of M and S; the paper's are (1, 0.1), (1, 0.25), (1, 0.61), (1, 1.5): four distances
     p           what a unit of mass costs that is left unmatched
-    d           min over Z of sum Z_ij (c p M_ij + s S_ij) + p (T_1 - sum Z) + p (T_2 - sum Z)      (eq. 3)
+    d           min over Z of sum Z_ij (c p M_ij + s S_ij) + p (T_1 - sum Z) + p (T_2 - sum Z)
     dbar        d / (T_1 + T_2)
 
 The original forbids a match of unlike ops by a cost of 765,432 and solves with a null layer in each network. A match that costs more than the 2 p of leaving

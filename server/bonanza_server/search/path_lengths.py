@@ -1,6 +1,6 @@
 """How far each layer is from both ends of its network, by what is passed on the way.
 
-Kandasamy et al. 2018 (arXiv 1802.07191), section 3.1: OTMANN's structural term compares the lengths of shortest, longest and random paths, from the
+Kandasamy et al. 2018 (arXiv 1802.07191), section 3: OTMANN's structural term compares the lengths of shortest, longest and random paths, from the
 input and to the output, of all layers and of each group of layers on the way.
 
 Notation

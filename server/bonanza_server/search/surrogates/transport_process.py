@@ -1,6 +1,6 @@
 """A Gaussian process on networks whose kernel falls with their OTMANN distances.
 
-Kandasamy et al. 2018 (arXiv 1802.07191), section 3.2 and appendix B; the released code's default, "lpemd_sum". Rasmussen and Williams 2006, eq. 2.25, 2.26, 2.30.
+Kandasamy et al. 2018 (arXiv 1802.07191), section 4; the released code's default, "lpemd_sum". Rasmussen and Williams 2006, eq. 2.25, 2.26, 2.30.
 
 Notation
     n, C        observations, and distances of each pair: as many as OTMANN has pairs of coefficients
