@@ -16,13 +16,9 @@ from bonanza_server.search.acqopt import unseen_samples
 from bonanza_server.search.acquisition_evolution import evolve, offspring, selection
 from bonanza_server.search.history import History, Observation
 from bonanza_server.search.nasbot import (
-    ARCS_A_PAIR,
     Nasbot,
     NasbotModel,
     UnknownNetworks,
-    affordable,
-    arcs,
-    evaluations,
     representatives,
 )
 from bonanza_server.search.otmann import Otmann, _memory
@@ -38,6 +34,7 @@ from bonanza_server.search.surrogates.transport_process import (
     TransportProcess,
     kernel,
 )
+from bonanza_server.search.transport_budget import ARCS_A_PAIR, affordable, evaluations, transport_arcs
 
 CNNS = space_from_spec({"kind": "layer_graph", "flavour": "cnn"})
 NB201 = space_from_spec({"kind": "nasbench201"})
@@ -269,7 +266,7 @@ def test_fewer_networks_are_fitted_to_where_they_are_large() -> None:
 def test_the_cost_of_a_networks_distances_grows_with_the_layers_on_both_sides() -> None:
     cells = unseen_samples(CNNS, frozenset(), 6, random.Random(0))
     sizes = [len(CNNS.graph(cell).labels) for cell in cells]
-    assert arcs(cells) == pytest.approx(6 * ARCS_A_PAIR + sum(sizes) * np.mean(sizes), abs=1.0)
+    assert transport_arcs(cells) == pytest.approx(6 * ARCS_A_PAIR + sum(sizes) * np.mean(sizes), abs=1.0)
 
 
 def test_two_thousand_observations_are_a_matter_of_those_that_are_kept() -> None:

@@ -56,7 +56,7 @@ def by_pot(a: LabelledDag, b: LabelledDag, c: float, s: float) -> float:
     table = otmann.table_of(a)
     one, other = path_lengths(a, table), path_lengths(b, table)
     structural = np.abs(one[:, None] - other[None]).mean(axis=2)
-    unlike = np.array([[table.mismatch(table.op(x), table.op(y)) for y in b.labels] for x in a.labels])
+    unlike = np.array([[table.unlike(table.op(x), table.op(y)) for y in b.labels] for x in a.labels])
     cost = np.ones((len(a.labels) + 1, len(b.labels) + 1))
     cost[:-1, :-1] = np.where(np.isinf(unlike), 7.65432e5, c * np.where(np.isinf(unlike), 0.0, unlike) + s * structural)
     cost[-1, -1] = 0.0
@@ -166,9 +166,9 @@ def test_path_lengths_count_the_edges_that_leave_a_layer_of_the_group() -> None:
     ],
 )
 def test_how_unlike_two_ops_are(table: otmann.OpTable, one: str, other: str, mismatch: float) -> None:
-    assert table.mismatch(one, other) == pytest.approx(mismatch, abs=5e-6)
-    assert table.mismatch(other, one) == table.mismatch(one, other)
-    assert table.mismatch(one, one) == 0.0
+    assert table.unlike(one, other) == pytest.approx(mismatch, abs=5e-6)
+    assert table.unlike(other, one) == table.unlike(one, other)
+    assert table.unlike(one, one) == 0.0
 
 
 def test_the_ops_of_a_cell_weigh_what_they_cost() -> None:

@@ -1,14 +1,13 @@
 """NASBOT: a Gaussian process on optimal transport distances, expected improvement, an evolutionary search for its greatest value.
 
 Kandasamy et al. 2018, "Neural architecture search with Bayesian optimisation and optimal transport" (arXiv 1802.07191). The pieces are one module each:
-``otmann`` with ``op_tables`` and ``path_lengths``, ``surrogates.transport_process``, ``acquisition_evolution``, ``batch``.
+``otmann`` with ``op_tables`` and ``path_lengths``, ``surrogates.transport_process``, ``acquisition_evolution``, ``transport_budget``, ``batch``.
 
 It is for networks of layers (``layer_graph``); the graphs of other spaces get masses and likenesses of ops from their names (``op_tables.CELL``).
 
 Deviations, besides those the pieces tell of: values are standardised (``targets``). A distance costs a tenth of a millisecond and a proposal some thousands
-of them, so of many observations the process is fitted to some (``representatives``, at most
-``fitted``), and the optimiser tries fewer networks than the original's
-25 sqrt(t) where those are many (``evaluations``). Where more are asked for than can be chosen one by one, the last ones are ranked by what the
+of them: of many observations the process is fitted to some (``representatives``), and the optimiser tries fewer networks than the original's 25 sqrt(t) where
+those are many (``transport_budget``). Where more are asked for than can be chosen one by one, the last ones are ranked by what the
 best few observations say of them.
 """
 
@@ -16,38 +15,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bonanza.spaces import Architecture, LabelledDag
+from bonanza.spaces import Architecture
 from bonanza_server.search.acqopt import mutants, python_random
 from bonanza_server.search.acquisition import log_expected_improvement
 from bonanza_server.search.acquisition_evolution import evolve
-from bonanza_server.search.batch import GREEDY, greedy, places
+from bonanza_server.search.batch import greedy, places
 from bonanza_server.search.history import History, Observation, Proposal
-from bonanza_server.search.otmann import KEPT_GRAPHS, Otmann, Penalties, distances
+from bonanza_server.search.otmann import Otmann, Penalties, distances
 from bonanza_server.search.random_search import RandomModel
 from bonanza_server.search.spec import NasbotOptions
 from bonanza_server.search.surrogates.transport_process import FLOOR, TransportProcess
 from bonanza_server.search.targets import TargetScale
+from bonanza_server.search.transport_budget import FEW, affordable, canonical, evaluations, transport_arcs
 
 Array = NDArray[np.float64]
 
-ARCS = 1_500_000
-"""Arcs of the transport problems that the optimiser may solve for one proposal, some half a second, unless ``LEAST_TRIED`` networks have more."""
-ARCS_A_PAIR = 140
-"""What a pair costs besides the arcs between its layers, in arcs."""
-LEAST_TRIED = 24
-FIT_ARCS = 26_500_000
-"""Arcs of a fit and a batch after it, nothing being remembered; of observations that make more, not all are fitted to. 200 networks of 21 layers make so many."""
-TRIED_PER_PROPOSAL = 2
 MOST_PENDING = 64
 """Of more pending networks the newest are counted; each costs a distance to every candidate."""
-FEW = 16
-"""The best observations, by which the last of many proposals are ranked; no process is fitted to fewer for its cost."""
 CHUNK = 1_000
 """Networks predicted at once, which bounds the memory."""
 
@@ -90,7 +79,7 @@ class NasbotModel:
             self.cells,
             self._improvement(*self.process.predict(here)),
             lambda cells: self._improvement(*self.process.predict(self._whiten(cells))),
-            evaluations(len(self.history.observations), arcs(self.cells), n, self.options.evaluations),
+            evaluations(len(self.history.observations), transport_arcs(self.cells), n, self.options.evaluations),
             draw,
             rate=self.options.mutation_rate,
         )
@@ -215,25 +204,6 @@ class Nasbot:
         return self.fit(history, rng).propose(n, rng)
 
 
-def affordable(layers: float) -> int:
-    """How many networks of so many layers the process can be fitted to: f, where f²/2 pairs in the fit and f for each of a batch's make ``FIT_ARCS``."""
-    tried, pairs = TRIED_PER_PROPOSAL * GREEDY, FIT_ARCS / (ARCS_A_PAIR + layers**2)
-    return max(int((tried**2 + 2.0 * pairs) ** 0.5) - tried, FEW)
-
-
-def arcs(cells: Sequence[Architecture]) -> int:
-    """What the distances of one more network of usual size to ``cells`` cost."""
-    sizes = [len(canonical(cell).labels) for cell in cells]
-    return ARCS_A_PAIR * len(sizes) + sum(sizes) ** 2 // len(sizes)
-
-
-def evaluations(observations: int, arcs_each: int, n: int, most: int) -> int:
-    """How many networks the optimiser tries for ``n`` proposals: the original's 25 sqrt(t), or as many as ``ARCS`` pays for."""
-    original = min(max(25.0 * np.sqrt(observations), 50.0), most)
-    affordable = max(ARCS // arcs_each, LEAST_TRIED)
-    return max(int(min(original, affordable)), TRIED_PER_PROPOSAL * min(n, GREEDY))
-
-
 def representatives(history: History, most: int) -> list[Observation]:
     """All observations, or ``most`` of them, in the order of their trials: half the best ones, a quarter the newest, the rest a sample.
 
@@ -260,9 +230,3 @@ def penalties(options: NasbotOptions) -> Penalties:
 def otmann(a: Sequence[Architecture], b: Sequence[Architecture], costs: Penalties) -> Otmann:
     """The distances of architectures; (n, m, C)."""
     return distances([canonical(cell) for cell in a], [canonical(cell) for cell in b], costs)
-
-
-@lru_cache(maxsize=KEPT_GRAPHS)
-def canonical(cell: Architecture) -> LabelledDag:
-    """The simplified graph of ``cell`` in canonical order; kept, because each is compared with hundreds, one batch after the other."""
-    return cell.space.canonical(cell)

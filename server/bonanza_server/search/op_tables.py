@@ -45,7 +45,8 @@ class OpTable:
         name: What the table is for.
         groups: The names of the groups of which path lengths are counted, besides the group of all ops.
         group: The group of an op, None where it is counted among all only.
-        mismatch: How unlike two ops are in units of leaving both unassigned to anything: 0 for equal ones, ``UNLIKE`` if never the same; symmetric.
+        kind: The kind of an op; ops of two kinds are never taken for each other.
+        mismatch: How unlike two different ops of one kind are, in units of a match's alternative, to leave either unmatched; symmetric.
         op: The op of a node's label.
         mass: What a node weighs by its label, where the graph does not say; None: the graph must say.
     """
@@ -53,9 +54,16 @@ class OpTable:
     name: str
     groups: tuple[str, ...]
     group: Callable[[str], str | None]
+    kind: Callable[[str], str]
     mismatch: Callable[[str, str], float]
     op: Callable[[str], str]
     mass: Callable[[str], float] | None = None
+
+    def unlike(self, one: str, other: str) -> float:
+        """How unlike any two ops are: 0 for equal ones, ``UNLIKE`` for two kinds."""
+        if one == other:
+            return 0.0
+        return self.mismatch(one, other) if self.kind(one) == self.kind(other) else UNLIKE
 
 
 def table_of(graph: LabelledDag) -> OpTable:
@@ -92,24 +100,26 @@ def _cnn_group(op: str) -> str | None:
     return "pool" if op in POOLS else FC if op == FC else None
 
 
+def _cnn_kind(op: str) -> str:
+    return _cnn_group(op) or op
+
+
 def _cnn_mismatch(one: str, other: str) -> float:
-    if one == other:
-        return 0.0
-    if one in KERNELS and other in KERNELS:
-        return kernels_apart(KERNELS[one], KERNELS[other], same_design=one[:3] == other[:3])
-    return OTHER_POOL if one in POOLS and other in POOLS else UNLIKE
+    if one in POOLS:
+        return OTHER_POOL
+    return kernels_apart(KERNELS[one], KERNELS[other], same_design=one[:3] == other[:3])
 
 
 def _mlp_group(op: str) -> str | None:
     return "rectifier" if op in RECTIFIERS else "sigmoid" if op in SIGMOIDS else None
 
 
+def _mlp_kind(op: str) -> str:
+    return "hidden" if op in HIDDEN else op
+
+
 def _mlp_mismatch(one: str, other: str) -> float:
-    if one == other:
-        return 0.0
-    if one in HIDDEN and other in HIDDEN:
-        return SAME_CLASS if _mlp_group(one) == _mlp_group(other) else OTHER_CLASS
-    return UNLIKE
+    return SAME_CLASS if _mlp_group(one) == _mlp_group(other) else OTHER_CLASS
 
 
 @lru_cache(maxsize=4096)
@@ -141,6 +151,10 @@ def _cell_group(op: str) -> str | None:
     return found if found in CELL.groups else None
 
 
+def _cell_kind(op: str) -> str:
+    return _cell_group(op) or op
+
+
 @lru_cache(maxsize=4096)
 def _cell_mass(label: str) -> float:
     found = family(label)
@@ -155,29 +169,22 @@ def _cell_mass(label: str) -> float:
 
 
 def _cell_mismatch(one: str, other: str) -> float:
-    if one == other:
-        return 0.0
-    kind = family(one)
-    if kind != family(other):
-        return UNLIKE
-    if kind == "convolution":
+    if family(one) == "convolution":
         return kernels_apart(_kernel(one), _kernel(other), same_design=_design(one) == _design(other))
-    if kind == "pool":
+    if family(one) == "pool":
         return OTHER_POOL
-    if kind == "activation":
-        return SAME_CLASS if _saturates(one) == _saturates(other) else OTHER_CLASS
-    return UNLIKE
+    return SAME_CLASS if _saturates(one) == _saturates(other) else OTHER_CLASS
 
 
 def _saturates(label: str) -> bool:
     return re.search(r"tanh|sigmoid|logistic|soft(max|sign)", label.lower()) is not None
 
 
-CNN = OpTable("cnn", ("conv", "pool", FC), _cnn_group, _cnn_mismatch, op_of)
+CNN = OpTable("cnn", ("conv", "pool", FC), _cnn_group, _cnn_kind, _cnn_mismatch, op_of)
 """Convolutions and residual blocks by kernel; max- and average-pools; everything else is equal or unlike."""
-MLP = OpTable("mlp", ("rectifier", "sigmoid"), _mlp_group, _mlp_mismatch, op_of)
+MLP = OpTable("mlp", ("rectifier", "sigmoid"), _mlp_group, _mlp_kind, _mlp_mismatch, op_of)
 """Hidden layers by the class of their activation."""
-CELL = OpTable("cell", ("convolution", "pool", "activation"), _cell_group, _cell_mismatch, str, _cell_mass)
+CELL = OpTable("cell", ("convolution", "pool", "activation"), _cell_group, _cell_kind, _cell_mismatch, str, _cell_mass)
 """Convolutions by kernel, 0.1 more and the rest times 0.9 if of another design ("sep", "dil", "nor"); pools 0.5; activations as in ``MLP``; all else
 is equal or unlike. A convolution weighs its multiply-adds a pixel over those of a 1x1 one: k² if it is full, k²/16 + 1 if depthwise, twice that
 if separable in DARTS' sense."""

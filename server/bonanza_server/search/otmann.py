@@ -28,13 +28,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from ot.lp.emd_wrap import (
-    emd_c,
-)  # ot.emd is this behind checks that cost several times what a problem of ten layers does
+from ot.lp.emd_wrap import emd_c  # not ot.emd, which is this behind checks that cost twice as much
 
 from bonanza.spaces import LabelledDag
 from bonanza.spaces.graph import graph_id
-from bonanza_server.search.op_tables import OpTable, masses, table_of
+from bonanza_server.search.op_tables import UNLIKE, OpTable, masses, table_of
 from bonanza_server.search.path_lengths import path_lengths
 
 Array = NDArray[np.float64]
@@ -186,9 +184,17 @@ def _structural(one: Array, others: Array, structure: str) -> Array:
 
 def _unlike(one: Layers, ops: Sequence[str]) -> Array:
     """M; (layers of one, ops)."""
-    place = {op: k for k, op in enumerate(dict.fromkeys((*one.ops, *ops)))}
-    table = np.array([[one.table.mismatch(x, y) for y in place] for x in place])
-    return np.asarray(table[np.ix_([place[op] for op in one.ops], [place[op] for op in ops])])
+    table = one.table
+    places = {op: k for k, op in enumerate(dict.fromkeys(ops))}
+    of_kind: dict[str, list[str]] = {}  # a sequence has thousands of ops, nearly all of a kind of their own
+    for op in places:
+        of_kind.setdefault(table.kind(op), []).append(op)
+    own = {op: k for k, op in enumerate(dict.fromkeys(one.ops))}
+    found = np.full((len(own), len(places)), UNLIKE)
+    for op, k in own.items():
+        for other in of_kind.get(table.kind(op), ()):
+            found[k, places[other]] = table.unlike(op, other)
+    return np.asarray(found[np.ix_([own[op] for op in one.ops], [places[op] for op in ops])])
 
 
 def _transport(one: Layers, other: Layers, costs: Array, nonassignment: float) -> Array:
