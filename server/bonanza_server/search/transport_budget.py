@@ -20,9 +20,11 @@ ARCS = 1_500_000
 ARCS_A_PAIR = 140
 """What a pair costs besides the arcs between its layers, in arcs."""
 LEAST_TRIED = 24
+"""Networks that are tried whatever they cost."""
 FIT_ARCS = 26_500_000
 """Arcs of a fit and a batch after it, nothing being remembered; of observations that make more, not all are fitted to. 200 networks of 21 layers make so many."""
 TRIED_PER_PROPOSAL = 2
+"""Networks that are tried for each proposal of a batch that is chosen one by one."""
 FEW = 16
 """The best observations, by which the last of many proposals are ranked; no process is fitted to fewer for its cost."""
 
@@ -42,8 +44,8 @@ def transport_arcs(cells: Sequence[Architecture]) -> int:
 def evaluations(observations: int, arcs_each: int, n: int, most: int) -> int:
     """How many networks the optimiser tries for ``n`` proposals: the original's 25 sqrt(t), or as many as ``ARCS`` pays for."""
     original = min(max(25.0 * np.sqrt(observations), 50.0), most)
-    affordable = max(ARCS // arcs_each, LEAST_TRIED)
-    return max(int(min(original, affordable)), TRIED_PER_PROPOSAL * min(n, GREEDY))
+    paid = max(ARCS // arcs_each, LEAST_TRIED)
+    return max(int(min(original, paid)), TRIED_PER_PROPOSAL * min(n, GREEDY))
 
 
 @lru_cache(maxsize=KEPT_GRAPHS)
