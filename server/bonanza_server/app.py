@@ -22,6 +22,7 @@ import bonanza
 from bonanza_server import catalogue, openapi, problem
 from bonanza_server.engine import Engine
 from bonanza_server.gate import Gate
+from bonanza_server.lifecycle.ledger import sharing_ledgers
 from bonanza_server.lifecycle.pool import Pools
 from bonanza_server.predicting import Predictor
 from bonanza_server.reading import Reading
@@ -107,7 +108,12 @@ def open_database(settings: Settings) -> tuple[Database, FileLock | None]:
     Raises:
         DatabaseError: it cannot be reached or upgraded, or another server has it.
     """
-    database = Database(settings.database_url, pool_size=settings.sql_threads, synchronous=settings.synchronous)
+    database = Database(
+        settings.database_url,
+        pool_size=settings.sql_threads,
+        synchronous=settings.synchronous,
+        sharing=sharing_ledgers,
+    )
     lock = FileLock(Path(str(database.url.database))) if database.sqlite else None
     try:
         if settings.auto_upgrade:

@@ -38,6 +38,20 @@ _LOCKED_WITH_ATTEMPT = (
     )
     .with_for_update()
 )
+_HELD = (
+    sa.select(trials, attempts)
+    .join_from(
+        trials,
+        attempts,
+        sa.and_(attempts.c.study_id == trials.c.study_id, attempts.c.number == trials.c.number),
+    )
+    .where(
+        trials.c.study_id == sa.bindparam("s"),
+        trials.c.number == sa.bindparam("k"),
+        attempts.c.token == sa.bindparam("t"),
+    )
+    .with_for_update()
+)
 _COLUMNS = [[column.name for column in table.columns] for table in (studies, trials, attempts)]
 _TRIAL = sa.select(trials).where(trials.c.study_id == sa.bindparam("s"), trials.c.number == sa.bindparam("n"))
 _INSERT_TRIAL = {
@@ -180,6 +194,36 @@ def _lock_with_attempt(
     return study, (trial, attempt)
 
 
+def _read_held(ledger: Ledger, number: int, token: str) -> tuple[Row, Row] | None:
+    """The trial and the attempt at it with that token, if there are such, of a study that is locked already."""
+    found = ledger.connection.execute(_HELD, {"s": ledger.id, "k": number, "t": token}).one_or_none()
+    if found is None:
+        return None
+    values = iter(found)
+    trial, attempt = (dict(zip(names, values, strict=False)) for names in _COLUMNS[1:])
+    return trial, attempt
+
+
+_shared: dict[int, dict[tuple[str, str], Ledger]] = {}
+"""The ledgers open in each transaction whose work shares them, by the identity of its connection."""
+
+
+@contextmanager
+def sharing_ledgers(connection: Connection) -> Iterator[None]:
+    """Within the body, which is one transaction, ``open_ledger`` goes on with the ledger of a study that it opened before.
+
+    So the changes of several requests lock the study once, and its row and the events are written once, at the end of the body. If the body
+    raises nothing is written: the transaction has to roll back.
+    """
+    ledgers = _shared[id(connection)] = {}
+    try:
+        yield
+        for ledger in ledgers.values():
+            ledger.close()
+    finally:
+        del _shared[id(connection)]
+
+
 @contextmanager
 def open_ledger(
     connection: Connection, project: str, name: str, now: float, *, attempt: tuple[int, str] | None = None
@@ -188,6 +232,13 @@ def open_ledger(
 
     With ``attempt`` (a trial's number and a lease token) these are read with the study, where they are.
     """
+    shared = _shared.get(id(connection))
+    ledger = None if shared is None else shared.get((project, name))
+    if ledger is not None:
+        ledger.now = now
+        ledger.held = None if attempt is None else _read_held(ledger, *attempt)
+        yield ledger
+        return
     held = None
     if attempt is None:
         study = lock_study(connection, project, name)
@@ -196,4 +247,7 @@ def open_ledger(
     ledger = Ledger(connection, study, now)
     ledger.held = held
     yield ledger
-    ledger.close()
+    if shared is None:
+        ledger.close()
+    else:
+        shared[project, name] = ledger

@@ -13,7 +13,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -37,13 +37,23 @@ class DatabaseError(Exception):
 class Database:
     """One database for the life of a server process (or of a command). ``close`` it."""
 
-    def __init__(self, url: str, *, pool_size: int = 8, synchronous: str = "FULL") -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 8,
+        synchronous: str = "FULL",
+        sharing: Callable[[Connection], AbstractContextManager[Any]] = nullcontext,
+    ) -> None:
         """Connect lazily to ``url`` (``sqlite:///file.db`` or ``postgresql://…``).
+
+        ``sharing(connection)`` is around the work of a transaction that is that of several (``write``).
 
         Raises:
             DatabaseError: the URL is of no supported database.
         """
         self.url = parse_url(url)
+        self._sharing = sharing
         self.sqlite = self.url.get_backend_name() == "sqlite"
         writers = 1 if self.sqlite else pool_size
         if self.sqlite:
@@ -120,8 +130,12 @@ class Database:
                 job.future.set_result(result)
 
     def _together(self, jobs: Sequence[Job[Any]]) -> list[Any] | None:
+        def work(connection: Connection) -> list[Any]:
+            with self._sharing(connection):
+                return [job.work(connection) for job in jobs]
+
         try:
-            return self.write_now(lambda connection: [job.work(connection) for job in jobs])
+            return self.write_now(work)
         except Exception:  # noqa: BLE001 - whose fault it is shows when each is done alone, and is told to that one
             return None
 
