@@ -11,6 +11,7 @@ import asyncio
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
@@ -175,6 +176,24 @@ def parse_url(url: str) -> sa.URL:
     raise DatabaseError(f"no support for {backend}: use sqlite:///bonanza.db or postgresql://user:password@host/name")
 
 
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch the file to WAL if it is not, waiting for whoever writes to it.
+
+    A file changes over once, under a lock that SQLite's busy timeout does not wait for (another waiter could hold what this one needs), so two
+    processes that make a database at the same moment would get "database is locked" at once.
+    """
+    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
 def _sqlite_engine(url: sa.URL, *, synchronous: str, read_only: bool) -> Engine:
     engine = sa.create_engine(url, connect_args={"check_same_thread": False}, pool_size=4 if read_only else 1)
 
@@ -185,7 +204,7 @@ def _sqlite_engine(url: sa.URL, *, synchronous: str, read_only: bool) -> Engine:
         if read_only:
             connection.execute("PRAGMA query_only=ON")
         else:
-            connection.execute("PRAGMA journal_mode=WAL")
+            _use_wal(connection)
             connection.execute(f"PRAGMA synchronous={synchronous}")
             connection.execute("PRAGMA foreign_keys=ON")
 
