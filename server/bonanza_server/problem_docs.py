@@ -59,7 +59,10 @@ EXAMPLES: Final[dict[str, tuple[str, JSON]]] = {
         {"errors": [{"pointer": "/valeu", "message": "there is no such field here: check its spelling in /docs"}]},
     ),
     "invalid-space": _wrong_at("/space/nodes", "must be an integer from 2 to 12, not 99"),
-    "invalid-strategy": _wrong_at("/strategy/name", "'banana' is unknown; the strategies are random, bananas"),
+    "invalid-strategy": _wrong_at(
+        "/strategy/name",
+        "'banana' is unknown; the strategies are random, evolution, local_search, bananas, bonas, nasbot, bonanza",
+    ),
     "invalid-architecture": _wrong_at("/architectures/0/edges", "must be a list of 6 ops, not of 1"),
     "unknown-token": (
         "no attempt at trial 12 has this lease_token: use the token of the ask that gave you the trial",
