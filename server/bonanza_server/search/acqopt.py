@@ -83,6 +83,12 @@ def unseen_samples(space: SearchSpace, seen: Collection[str], n: int, rng: rando
     return unseen.found[:n]
 
 
+def filled_up(history: History, found: list[Architecture], n: int, rng: random.Random) -> list[Architecture]:
+    """``found``, distinct unseen cells, and as many unseen samples as are missing to ``n``; fewer only where the space holds no more."""
+    seen = history.seen.union(cell.arch_id for cell in found)
+    return found + unseen_samples(history.space, seen, n - len(found), rng)
+
+
 def _fill(unseen: Unseen, space: SearchSpace, n: int, rng: random.Random) -> None:
     """Offer random cells, and if that does not bring ``n``, what is left of a finite space."""
     for _ in range(PATIENCE * max(0, n - len(unseen.found)) + TRIES):

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bonanza.spaces import Architecture
-from bonanza_server.search.acqopt import TRIES, Unseen, python_random, unseen_samples
+from bonanza_server.search.acqopt import TRIES, Unseen, filled_up, python_random
 from bonanza_server.search.history import History, Proposal
 from bonanza_server.search.random_search import RandomModel
 from bonanza_server.search.spec import EvolutionOptions
@@ -66,15 +66,9 @@ class EvolutionModel:
                     scores.append(-float(rank[parent.number]))
                     fruitless = 0
                     break
-        children = unseen.found
-        seen = history.seen.union(child.arch_id for child in children)
-        cells = children + unseen_samples(history.space, seen, n - len(children), draw)
-        scores += [-float(len(rank))] * (len(cells) - len(children))
-        means, stds = self.predict(cells)
-        return [
-            Proposal(cell, float(mean), float(std), score)
-            for cell, mean, std, score in zip(cells, means, stds, scores, strict=True)
-        ]
+        cells = filled_up(history, unseen.found, n, draw)
+        scores += [-float(len(rank))] * (len(cells) - len(scores))
+        return RandomModel(history).proposals(cells, scores)
 
 
 class Evolution:

@@ -70,11 +70,8 @@ def fit(snapshot: Snapshot) -> Fit:
         InvalidSpace, InvalidArchitecture, InvalidStrategy: The snapshot is not one that the service would have stored.
     """
     started = time.perf_counter()
-    torch.set_num_threads(1)
-    rng = np.random.default_rng([snapshot.seed, snapshot.seq])
     history = _history(snapshot)
-    model = strategy_from_spec(snapshot.strategy).fit(history, rng)
-    _keep(snapshot, model)
+    model, rng = _fitted(snapshot, history)
     proposals = model.propose(snapshot.pool_size, rng)
     return Fit(
         seq=snapshot.seq,
@@ -102,12 +99,7 @@ def predict(snapshot: Snapshot, architectures: list[dict[str, Any]]) -> list[tup
     Raises:
         InvalidSpace, InvalidArchitecture, InvalidStrategy: As for :func:`fit`.
     """
-    model = _kept.get(_key(snapshot))
-    if model is None:
-        torch.set_num_threads(1)
-        rng = np.random.default_rng([snapshot.seed, snapshot.seq])
-        model = strategy_from_spec(snapshot.strategy).fit(_history(snapshot), rng)
-        _keep(snapshot, model)
+    model = _kept.get(_key(snapshot)) or _fitted(snapshot, _history(snapshot))[0]
     space = space_from_spec(snapshot.space)
     means, stds = model.predict([space.validate(architecture) for architecture in architectures])
     return [(_finite(float(mean)), _finite(float(std))) for mean, std in zip(means, stds, strict=True)]
@@ -117,12 +109,17 @@ _kept: dict[str, Model] = {}
 """The models fitted last in this process, by what they were fitted to: a cache that changes nothing."""
 
 
-def _keep(snapshot: Snapshot, model: Model) -> None:
+def _fitted(snapshot: Snapshot, history: History) -> tuple[Model, np.random.Generator]:
+    """The model, which is kept, and the generator as the fit leaves it."""
+    torch.set_num_threads(1)
+    rng = np.random.default_rng([snapshot.seed, snapshot.seq])
+    model = strategy_from_spec(snapshot.strategy).fit(history, rng)
     key = _key(snapshot)
     _kept.pop(key, None)
     _kept[key] = model
     if len(_kept) > MOST_KEPT:
         del _kept[next(iter(_kept))]
+    return model, rng
 
 
 def _key(snapshot: Snapshot) -> str:

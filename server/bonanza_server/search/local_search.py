@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bonanza.spaces import Architecture
-from bonanza_server.search.acqopt import Unseen, python_random, unseen_samples
+from bonanza_server.search.acqopt import Unseen, filled_up, python_random
 from bonanza_server.search.history import History, Observation, Proposal
 from bonanza_server.search.random_search import RandomModel
 from bonanza_server.search.spec import LocalSearchOptions
@@ -120,14 +120,9 @@ class LocalSearchModel:
                     break
                 unseen.offer(neighbour)
             scores += [-float(self.walk.rank(parent))] * (len(unseen.found) - len(scores))
-        seen = history.seen.union(cell.arch_id for cell in unseen.found)
-        cells = unseen.found + unseen_samples(history.space, seen, n - len(unseen.found), draw)
+        cells = filled_up(history, unseen.found, n, draw)
         scores += [-float(len(history.observations))] * (len(cells) - len(scores))
-        means, stds = self.predict(cells)
-        return [
-            Proposal(cell, float(mean), float(std), score)
-            for cell, mean, std, score in zip(cells, means, stds, scores, strict=True)
-        ]
+        return RandomModel(history).proposals(cells, scores)
 
 
 class LocalSearch:

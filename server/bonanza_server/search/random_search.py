@@ -34,9 +34,14 @@ class RandomModel:
     def propose(self, n: int, rng: np.random.Generator) -> list[Proposal]:
         """``n`` unseen cells as the space samples them; every acquisition is 0."""
         cells = unseen_samples(self.history.space, self.history.seen, n, python_random(rng))
+        return self.proposals(cells, [0.0] * len(cells))
+
+    def proposals(self, cells: Sequence[Architecture], scores: Sequence[float]) -> list[Proposal]:
+        """The cells as proposals with these acquisitions; for any strategy that has no model of the values."""
         means, stds = self.predict(cells)
         return [
-            Proposal(cell, float(mean), float(std), 0.0) for cell, mean, std in zip(cells, means, stds, strict=True)
+            Proposal(cell, float(mean), float(std), score)
+            for cell, mean, std, score in zip(cells, means, stds, scores, strict=True)
         ]
 
 

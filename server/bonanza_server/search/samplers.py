@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 
 from bonanza.spaces import Architecture
-from bonanza_server.search.acqopt import Unseen, unseen_samples
+from bonanza_server.search.acqopt import Unseen, filled_up, unseen_samples
 from bonanza_server.search.history import History
 
 POPULATION = 30
@@ -40,6 +40,4 @@ def evolved(history: History, n: int, rng: random.Random) -> list[Architecture]:
         winner = min(tournament, key=lambda observed: rank[observed.number]).architecture
         for _ in range(CHILDREN):
             unseen.offer(history.space.mutate(winner, rng, rate=1.0 + played // 10))
-    found = unseen.found[:n]
-    seen = history.seen.union(cell.arch_id for cell in found)
-    return found + unseen_samples(history.space, seen, n - len(found), rng)
+    return filled_up(history, unseen.found[:n], n, rng)
