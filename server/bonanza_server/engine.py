@@ -194,6 +194,7 @@ class Engine:
                     ledger,
                     read.study,
                     observations=len(read.observations),
+                    sources=read.sources,
                     proposals=result.proposals,
                     diagnostics=result.diagnostics,
                     seconds=result.seconds,
@@ -243,9 +244,10 @@ def job_of(read: HistoryRead) -> FitJob:
         seed=study["seed"],
         # Not the newest event: fits have events too, and when they happen to end must not change what is proposed.
         seq=study["results"],
-        maximize=study["objectives"][0]["direction"] == "maximize",
+        maximize=read.maximize,
         observations=read.observations,
         pending=read.pending,
         excluded=read.excluded,
         pool_size=POOL_SIZE,
+        sources=read.sources,
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class FitJob:
-    """A study's history.
+    """A study's history, and that of its ``sources``.
 
     ``seq`` numbers it: how many results had come or gone. The generator of the fit comes from (seed, seq). So the same results get the same
     fit, however many fits were made or failed before, and an event log, which has the results, has all that a replay needs.
@@ -27,6 +27,7 @@ class FitJob:
     pending: list[dict[str, Any]]
     excluded: list[str]
     pool_size: int
+    sources: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bonanza_server.search.spec import InvalidStrategy, n_initial, strategy_names, strategy_options, strategy_spec
+from bonanza_server.search.spec import (
+    MOST_SOURCES,
+    InvalidStrategy,
+    n_initial,
+    sources_of,
+    strategy_names,
+    strategy_options,
+    strategy_spec,
+)
 from bonanza_server.search.strategy import strategy_from_spec
 
 JSON = st.recursive(
@@ -125,3 +133,19 @@ def test_validating_and_reading_histories_loads_neither_numpy_nor_torch() -> Non
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_the_studies_that_a_strategy_reads_are_named_with_where_they_stand() -> None:
+    spec = strategy_spec({"name": "bonas", "pretrain_from": ["six", "seven"]})
+    assert spec["pretrain_from"] == ["six", "seven"]
+    assert strategy_spec(spec) == spec
+    assert sources_of(spec) == {"/pretrain_from/0": "six", "/pretrain_from/1": "seven"}
+    assert sources_of({"name": "random"}) == sources_of({"name": "bonas"}) == {}
+    hash(strategy_options(spec))
+
+
+@pytest.mark.parametrize("named", ["six", ["six", "six"], [""], [6], None, [str(k) for k in range(MOST_SOURCES + 1)]])
+def test_studies_are_refused_unless_they_are_a_list_of_names_each_once(named: Any) -> None:
+    with pytest.raises(InvalidStrategy) as refusal:
+        strategy_spec({"name": "bonas", "pretrain_from": named})
+    assert refusal.value.pointer == "/pretrain_from"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from bonanza_server.lifecycle.ledger import Ledger, Row
+from bonanza_server.search.spec import sources_of
 from bonanza_server.store.models import fits, spaces, studies, trials
 
 MOST_OBSERVATIONS = 2_000
@@ -27,13 +29,40 @@ class HistoryRead(NamedTuple):
     pending: list[dict[str, Any]]
     excluded: list[str]
     """Ids of the cells that must not be proposed."""
+    sources: list[dict[str, Any]]
+    """Of other studies that the strategy reads: {study, seq, space, maximize, observations}, ``seq`` being the newest event read."""
+
+    @property
+    def maximize(self) -> bool:
+        """Whether a larger value is better."""
+        return bool(self.study["objectives"][0]["direction"] == "maximize")
 
 
 def read_history(connection: Connection, study_id: int) -> HistoryRead | None:
-    """Read a study's history in one view; None if it is gone."""
+    """Read a study's history, and that of its sources, in one view; None if it is gone."""
     study = connection.execute(sa.select(studies).where(studies.c.id == study_id)).mappings().one_or_none()
     if study is None:
         return None
+    sources = []
+    for name in sources_of(study["strategy"]).values():
+        named = (studies.c.project == study["project"], studies.c.name == name)
+        source = connection.execute(sa.select(studies).where(*named)).mappings().one_or_none()
+        if source is not None:  # a search goes on without a source that was deleted
+            sources.append(_source(_read_one(connection, dict(source))))
+    return _read_one(connection, dict(study))._replace(sources=sources)
+
+
+def _source(read: HistoryRead) -> dict[str, Any]:
+    return {
+        "study": read.study["name"],
+        "seq": read.study["last_event"],
+        "space": read.space,
+        "maximize": read.maximize,
+        "observations": read.observations,
+    }
+
+
+def _read_one(connection: Connection, study: Row) -> HistoryRead:
     spec = connection.execute(sa.select(spaces.c.spec).where(spaces.c.hash == study["space_hash"])).scalar_one()
     columns = (
         trials.c.number,
@@ -45,7 +74,7 @@ def read_history(connection: Connection, study_id: int) -> HistoryRead | None:
     )
     rows = connection.execute(
         sa.select(*columns, trials.c.repeat_of)
-        .where(trials.c.study_id == study_id, sa.not_(trials.c.invalidated))
+        .where(trials.c.study_id == study["id"], sa.not_(trials.c.invalidated))
         .order_by(trials.c.number)
     )
     cells: dict[str, tuple[int, dict[str, Any], list[float]]] = {}
@@ -60,9 +89,9 @@ def read_history(connection: Connection, study_id: int) -> HistoryRead | None:
             values.extend(measurement["value"] for measurement in row.measurements or ())
         elif row.state in {"pending", "running"}:
             pending[row.arch_id] = row.architecture
-    observations = subset(list(cells.values()), dict(study))
+    observations = subset(list(cells.values()), study)
     unmeasured = [architecture for arch_id, architecture in pending.items() if arch_id not in cells]
-    return HistoryRead(dict(study), spec, observations, unmeasured, list(excluded))
+    return HistoryRead(study, spec, observations, unmeasured, list(excluded), [])
 
 
 def subset(
@@ -107,6 +136,7 @@ def publish(
     read: Row,
     *,
     observations: int,
+    sources: Sequence[dict[str, Any]] = (),
     proposals: list[dict[str, Any]],
     diagnostics: dict[str, Any],
     seconds: float,
@@ -114,7 +144,8 @@ def publish(
     """Store a fit of the history as the study row ``read`` had it, and make it the newest.
 
     False, and nothing is stored, where the study is another by now or another process has published a fit as new. The pool before it is
-    dropped: a trial keeps its own explanation.
+    dropped: a trial keeps its own explanation. The event says up to which event each of the ``sources`` was read, so that their own events
+    give what the fit was given.
     """
     study = ledger.study
     if not is_same(study, read) or read["last_event"] <= study["fit_event"]:
@@ -144,9 +175,10 @@ def publish(
         fit_results=read["results"],
         fit_failures=0,
     )
-    ledger.record(
-        "fit.published", version=version, read=read["last_event"], observations=observations, seconds=round(seconds, 3)
-    )
+    facts: dict[str, Any] = {"version": version, "read": read["last_event"], "observations": observations}
+    if sources:
+        facts["sources"] = [{"study": source["study"], "read": source["seq"]} for source in sources]
+    ledger.record("fit.published", **facts, seconds=round(seconds, 3))
     return True
 
 

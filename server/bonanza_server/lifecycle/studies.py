@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from difflib import get_close_matches
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,8 +12,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from bonanza.schemas import StudyChange, StudySpec
-from bonanza_server.errors import Refused
+from bonanza_server.errors import Refused, wrong_at
 from bonanza_server.lifecycle.ledger import Ledger, Row, lock_study
+from bonanza_server.search.spec import sources_of
 from bonanza_server.store.models import attempts, events, reports, spaces, studies, trials
 
 _INSERT_SPACE = {
@@ -63,7 +65,7 @@ def create_or_get(
     """The study of that name and whether this call created it. ``space`` and ``strategy`` are the validated forms, with defaults filled in.
 
     Raises:
-        Refused: a study of that name exists and differs, with the fields that do.
+        Refused: a study of that name exists and differs, with the fields that do; or it is new and names a source that there is not.
     """
     body = spec.model_dump(mode="json", exclude={"objective"})
     row: Row = {
@@ -82,6 +84,7 @@ def create_or_get(
     connection.execute(_INSERT_SPACE[dialect], {"hash": row["space_hash"], "spec": space})
     created = connection.execute(_INSERT_STUDY[dialect], row).scalar_one_or_none()
     if created is not None:
+        _check_sources(connection, project, name, strategy)
         blank: Row = {column.name: None for column in studies.columns}
         ledger = Ledger(connection, blank | row | {"id": created}, now)
         facts = {field: row[field] for field in COMPARED}
@@ -108,6 +111,19 @@ def create_or_get(
             },
         )
     return existing, False
+
+
+def _check_sources(connection: Connection, project: str, name: str, strategy: dict[str, Any]) -> None:
+    named = sources_of(strategy)
+    if not named:
+        return
+    known = list(connection.execute(sa.select(studies.c.name).where(studies.c.project == project)).scalars())
+    known.remove(name)  # a study is no source of its own
+    for pointer, source in named.items():
+        if source not in known:
+            near = get_close_matches(source, known, 1)
+            meant = f"do you mean {near[0]!r}?" if near else "GET /v1/studies lists them"
+            raise wrong_at("invalid-strategy", f"/strategy{pointer}", f"there is no other study {source!r}: {meant}")
 
 
 def _stored(connection: Connection, study: Row, field: str) -> Any:

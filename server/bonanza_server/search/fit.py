@@ -10,15 +10,16 @@ import hashlib
 import json
 import math
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 
-from bonanza.spaces import space_from_spec
+from bonanza.spaces import SearchSpace, space_from_spec
 from bonanza_server.search.batch import GREEDY
-from bonanza_server.search.history import History, Observation
+from bonanza_server.search.history import History, Observation, Source
 from bonanza_server.search.spec import strategy_spec
 from bonanza_server.search.strategy import Model, strategy_from_spec
 
@@ -35,6 +36,8 @@ class Snapshot:
     ``observations`` are (trial number, architecture, values), one a cell, in the order of their numbers, ``pending`` architectures
     likewise; ``excluded`` are the ids of further cells never to be proposed (the observed and pending ones are added). ``seq`` is the
     number of results the study had when it was read, not its newest event: fits have events too, and when they end must not matter.
+    ``sources`` are other studies that the strategy reads, {study, seq, space, maximize, observations}; ``seq`` is here the newest event of
+    each, which says what was read of it.
     """
 
     space: dict[str, Any]
@@ -46,6 +49,7 @@ class Snapshot:
     pending: list[dict[str, Any]] = field(default_factory=list)
     excluded: list[str] = field(default_factory=list)
     pool_size: int = POOL
+    sources: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,18 +129,28 @@ def _fitted(snapshot: Snapshot, history: History) -> tuple[Model, np.random.Gene
 def _key(snapshot: Snapshot) -> str:
     """A digest of all that a model depends on; what is pending or must not be proposed only matters to the proposals."""
     read = [snapshot.space, snapshot.strategy, snapshot.seed, snapshot.seq, snapshot.maximize, snapshot.observations]
+    read.append(snapshot.sources)
     return hashlib.blake2b(json.dumps(read, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _history(snapshot: Snapshot) -> History:
     space = space_from_spec(snapshot.space)
-    observations = tuple(
-        Observation(space.validate(architecture), tuple(values), number)
-        for number, architecture, values in snapshot.observations
-    )
+    observations = _observed(space, snapshot.observations)
     pending = tuple(space.validate(architecture) for architecture in snapshot.pending)
     known = {cell.arch_id for cell in (*(observed.architecture for observed in observations), *pending)}
-    return History(space, snapshot.maximize, observations, pending, frozenset(known.union(snapshot.excluded)))
+    sources = tuple(_source(read) for read in snapshot.sources)
+    return History(space, snapshot.maximize, observations, pending, frozenset(known.union(snapshot.excluded)), sources)
+
+
+def _source(read: dict[str, Any]) -> Source:
+    space = space_from_spec(read["space"])
+    return Source(read["study"], space, read["maximize"], _observed(space, read["observations"]))
+
+
+def _observed(space: SearchSpace, read: Iterable[tuple[int, dict[str, Any], list[float]]]) -> tuple[Observation, ...]:
+    return tuple(
+        Observation(space.validate(architecture), tuple(values), number) for number, architecture, values in read
+    )
 
 
 def _finite(value: float) -> float | None:

@@ -27,11 +27,25 @@ class Observation:
 
 
 @dataclass(frozen=True)
+class Source:
+    """Another study whose results this one's strategy asked for, as they were when the fit was made.
+
+    Its space, direction and unit are its own; ``observations`` are in the order of their trial numbers, and may be none.
+    """
+
+    study: str
+    space: SearchSpace
+    maximize: bool
+    observations: tuple[Observation, ...]
+
+
+@dataclass(frozen=True)
 class History:
     """Everything a strategy may know of a study.
 
     ``observations`` and ``pending`` are in the order of their trial numbers. ``seen`` holds the canonical ids that must never be
     proposed: observed, pending, failed, infeasible, cancelled. It is only ever asked for membership, so its order cannot matter.
+    ``sources`` are the studies that the strategy's options name (``spec.studies``), in that order, without those that are gone.
     """
 
     space: SearchSpace
@@ -39,6 +53,7 @@ class History:
     observations: tuple[Observation, ...]
     pending: tuple[Architecture, ...]
     seen: frozenset[str]
+    sources: tuple[Source, ...] = ()
 
     @cached_property
     def best_first(self) -> tuple[Observation, ...]:

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import Field, asdict, dataclass, field, fields
 from typing import Any, Protocol, cast
 
+MOST_SOURCES = 16
+"""Studies that one option may name: each is up to 2,000 observations in every fit."""
+
 
 class InvalidStrategy(ValueError):
     """A strategy spec that cannot be run. ``pointer`` is the JSON pointer of the offending member, ``message`` says what is accepted."""
@@ -72,6 +75,14 @@ def optional(rule: Rule) -> Rule:
         return f"{refusal}, or null" if refusal else None
 
     return check
+
+
+def studies(value: object) -> str | None:
+    """A rule: a list of names of other studies, whose results the strategy then finds in ``History.sources``."""
+    named = isinstance(value, list | tuple) and all(isinstance(name, str) and name for name in value)
+    if not named or len(set(cast("list[str]", value))) < len(cast("list[str]", value)):
+        return "must be a list of names of studies, each once"
+    return None if len(cast("list[str]", value)) <= MOST_SOURCES else f"must name at most {MOST_SOURCES} studies"
 
 
 def option(default: Any, rule: Rule) -> Any:
@@ -173,6 +184,7 @@ class BonasOptions:
         batch_size: Observations a step.
         learning_rate: Adam's.
         canonical: Whether the network reads the simplified graph in canonical order, so that equal cells are equal to it; false: the raw one (the paper's).
+        pretrain_from: Studies with the same ops, in this space or another, that the graph network is trained on first (section 4.4.2); [] for none.
     """
 
     n_initial: int = option(10, whole(1, 10_000))
@@ -184,6 +196,7 @@ class BonasOptions:
     batch_size: int = option(128, whole(1, 4096))
     learning_rate: float = option(0.001, number(1e-6, 1.0))
     canonical: bool = option(False, flag)
+    pretrain_from: tuple[str, ...] = option((), studies)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,8 +289,9 @@ def strategy_options(spec: object) -> Options:
         refusal = known[key].metadata["rule"](value)
         if refusal:
             raise InvalidStrategy(pointer, refusal)
-        # 1 and 1.0 are the same learning rate; stored alike, they are the same study
+        # 1 and 1.0 are the same learning rate; stored alike, they are the same study. Options can be hashed, so lists are tuples there.
         values[key] = float(value) if isinstance(known[key].default, float) else value
+        values[key] = tuple(value) if isinstance(value, list) else values[key]
     return kind(**values)
 
 
@@ -288,7 +302,23 @@ def strategy_spec(spec: object) -> dict[str, Any]:
         InvalidStrategy: As :func:`strategy_options`.
     """
     options = strategy_options(spec)
-    return {"name": cast("Mapping[str, Any]", spec)["name"], **asdict(options)}
+    values = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(options).items()}
+    return {"name": cast("Mapping[str, Any]", spec)["name"], **values}
+
+
+def sources_of(spec: object) -> dict[str, str]:
+    """The studies whose results a strategy of this spec reads besides its own, each once: JSON pointer within the spec -> name.
+
+    Raises:
+        InvalidStrategy: As :func:`strategy_options`.
+    """
+    options = strategy_options(spec)
+    named: dict[str, str] = {}
+    for item in fields(options):
+        if item.metadata["rule"] is studies:
+            for place, name in enumerate(getattr(options, item.name)):
+                named.setdefault(name, f"/{item.name}/{place}")
+    return {pointer: name for name, pointer in named.items()}
 
 
 def n_initial(spec: object) -> int | None:
