@@ -14,8 +14,9 @@ from scipy.stats import multivariate_normal
 
 from bonanza.spaces import Architecture, LabelledDag, space_from_spec
 from bonanza_server.search.acqopt import unseen_samples
-from bonanza_server.search.bonas import embedder
+from bonanza_server.search.cell_text import written
 from bonanza_server.search.correlation import spearman
+from bonanza_server.search.embedder import embedder
 from bonanza_server.search.graph_tensors import GraphEncoder
 from bonanza_server.search.history import History, Observation
 from bonanza_server.search.samplers import evolved
@@ -27,7 +28,10 @@ from bonanza_server.search.surrogates.bayesian_regression import (
     log_evidence,
     precisions,
 )
-from bonanza_server.search.surrogates.graph_network import LOSS_WEIGHTS, GraphTraining, train
+from bonanza_server.search.surrogates.graph_network import GraphNetwork
+from bonanza_server.search.surrogates.perceptron import CODE_WIDTHS, Perceptron
+from bonanza_server.search.surrogates.predictor import LOSS_WEIGHTS, Predictor, PredictorTraining, train
+from bonanza_server.search.surrogates.token_lstm import TokenLstm
 from tests.strategies import dags, shuffled
 
 NB201 = space_from_spec({"kind": "nasbench201"})
@@ -94,10 +98,12 @@ def test_a_row_that_counts_as_measured_leaves_what_a_fit_to_it_would_leave() -> 
     assert unknown.factor == pytest.approx(np.sqrt(left / before))
 
 
-def network_of(graphs: list[LabelledDag], labels: str = "ab") -> tuple[GraphEncoder, torch.nn.Module]:
-    encoder = GraphEncoder(["input", "output", *labels])
-    targets = torch.linspace(-2, 2, len(graphs))
-    return encoder, train(encoder.encode(graphs), targets, GraphTraining(epochs=3), torch.Generator().manual_seed(0))
+def network_of(graphs: list[LabelledDag], labels: str = "ab") -> tuple[GraphEncoder, Predictor]:
+    encoder, generator = GraphEncoder(["input", "output", *labels]), torch.Generator().manual_seed(0)
+    network = Predictor(GraphNetwork(encoder.features, generator), generator)
+    y = torch.linspace(0.1, 0.9, len(graphs))
+    train(network, encoder.encode(graphs), y, PredictorTraining(epochs=3), generator)
+    return encoder, network
 
 
 @settings(max_examples=25, deadline=None)
@@ -106,8 +112,8 @@ def test_the_order_of_the_nodes_and_the_padding_change_no_embedding(graph: Label
     encoder, network = network_of([graph, LabelledDag(("input", "a", "output"), ((0, 1), (1, 2)))])
     moved = shuffled(graph, random.Random(seed))
     long = LabelledDag(("input", *"ab" * 6, "output"), ())
-    together = network.embeddings(encoder.encode([graph, moved, long]))  # type: ignore[operator]
-    alone = network.embeddings(encoder.encode([graph]))  # type: ignore[operator]
+    together = network.embeddings(encoder.encode([graph, moved, long]))
+    alone = network.embeddings(encoder.encode([graph]))
     assert together[1] == pytest.approx(together[0], abs=1e-5)
     assert together[0] == pytest.approx(alone[0], abs=1e-5)
 
@@ -167,6 +173,41 @@ def test_a_network_trained_again_is_the_same_network() -> None:
     second = strategy.fit(history(30), np.random.default_rng(1)).predict(cells)
     assert np.array_equal(first, second)
     assert embedder.cache_info().misses == 1
+
+
+def test_a_cell_is_written_as_what_is_above_the_diagonal_and_its_ops() -> None:
+    encoder = GraphEncoder(["input", "a", "output"])
+    graph = LabelledDag(("input", "a", "b", "output"), ((0, 1), (0, 3), (1, 3)), counts=(1, 2, 1))
+    text = written(encoder.encode([graph, LabelledDag(("input", "output"), ((0, 1),))]), 5)
+    assert text.adjacency.tolist() == [[1, 0, 2, 0, 0, 1, 0, 0, 0, 0], [1, *[0] * 9]]
+    nowhere = encoder.features
+    assert text.ops.tolist() == [[1, 0, 3, 2, nowhere], [1, 2, *[nowhere] * 3]]
+    cut = written(encoder.encode([graph]), 3)
+    assert (cut.adjacency.tolist(), cut.ops.tolist()) == ([[1, 0, 0]], [[1, 0, 3]])
+
+
+@pytest.mark.parametrize("name", ["mlp", "lstm"])
+def test_the_other_predictors_learn_what_they_are_shown(name: str) -> None:
+    graphs = [NB201.graph(seen.architecture) for seen in history(60).observations]
+    encoder, generator = (
+        GraphEncoder(label for graph in graphs for label in graph.labels),
+        torch.Generator().manual_seed(0),
+    )
+    encoded = encoder.encode(graphs)
+    body = (
+        Perceptron(encoder.features, 8, CODE_WIDTHS, generator)
+        if name == "mlp"
+        else TokenLstm(encoder.features, 8, generator)
+    )
+    predictor = Predictor(body, generator)
+    y = torch.sigmoid(
+        torch.tensor([float(graph.labels[4] == "none") + graph.labels.count("nor_conv_3x3") for graph in graphs]) - 1.5
+    )
+    train(
+        predictor, encoded, y, PredictorTraining(loss="mse", epochs=60, batch_size=30, learning_rate=0.003), generator
+    )
+    assert float((predictor.predict(encoded) - y).square().mean()) < 0.6 * float(y.var())
+    assert predictor.embeddings(encoded).shape == (60, body.units)
 
 
 def test_it_learns_what_makes_a_cell_good() -> None:

@@ -30,7 +30,7 @@ JSON = st.recursive(
 DEFAULTS: dict[str, Any] = {
     "name": "bananas",
     "n_initial": 10,
-    "encoding": "path",
+    "encoding": "both",
     "prune_zero_paths": True,
     "truncate": None,
     "ensemble": 5,
@@ -42,13 +42,14 @@ DEFAULTS: dict[str, Any] = {
     "loss": "mape",
     "acquisition": "its",
     "beta": 0.5,
+    "optimiser": "mutation",
     "candidates": 100,
     "parents": 5,
     "mutation_rate": 1.0,
 }
 
 
-def test_the_defaults_of_bananas_are_the_papers() -> None:
+def test_the_defaults_of_bananas_are_the_papers_but_for_the_encoding() -> None:
     assert strategy_spec({"name": "bananas"}) == DEFAULTS
 
 

@@ -67,6 +67,20 @@ class TestBonasWithOtherOptions(StrategyContract):
         )
 
 
+class TestBonasWithAPolicyAndAnMlp(StrategyContract):
+    @pytest.fixture
+    def strategy(self) -> Strategy:
+        return strategy_from_spec(
+            {"name": "bonas", "sampler": "reinforce", "predictor": "mlp", "epochs": 2, "candidates": 50}
+        )
+
+
+class TestBananasScoringTheWholeSpace(StrategyContract):
+    @pytest.fixture
+    def strategy(self) -> Strategy:
+        return strategy_from_spec({"name": "bananas", "optimiser": "exhaustive", "acquisition": "ei", "epochs": 4})
+
+
 @pytest.mark.parametrize("acquisition", ["ei", "pi", "ucb", "ts"])
 class TestBananasWithOtherOptions(StrategyContract):
     @pytest.fixture

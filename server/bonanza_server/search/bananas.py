@@ -4,7 +4,8 @@ White, Neiswanger, Savani 2021 (arXiv 1910.11858), algorithm 1: encode the measu
 measure the candidates that the acquisition function puts first. The pieces are one module each: ``encodings``, ``targets``,
 ``surrogates.meta_network``, ``acqopt``, ``acquisition``, ``batch``.
 
-Deviations from the paper and from naszilla's code, besides those the pieces tell of: identical cells are recognised by their canonical
+Deviations from the paper and from naszilla's code, besides those the pieces tell of: what stands at each position is encoded beside the paths (option
+``encoding``), because the paths of NAS-Bench-201 do not tell its cells apart; paths through dead edges are left out; identical cells are recognised by their canonical
 graph, not by their paths; cells under way count as measured at their predicted mean when a batch is chosen; asked for many
 proposals, the optimiser makes ``CANDIDATES_PER_PROPOSAL`` candidates for each, where the original would hand out the tail of its 100.
 """
@@ -23,7 +24,8 @@ from bonanza_server.search.acqopt import mutants, python_random
 from bonanza_server.search.acquisition import acquisition
 from bonanza_server.search.batch import choose
 from bonanza_server.search.correlation import spearman
-from bonanza_server.search.encodings import Encoder, encoder_for
+from bonanza_server.search.encodings import Encoder, Rows, encoder_for
+from bonanza_server.search.exhaustive import is_listed, listing_of
 from bonanza_server.search.history import History, Proposal
 from bonanza_server.search.random_search import RandomModel
 from bonanza_server.search.spec import BananasOptions
@@ -65,22 +67,26 @@ class BananasModel:
     def propose(self, n: int, rng: np.random.Generator) -> list[Proposal]:
         """The ``n`` candidates that the acquisition function puts first."""
         options = self.options
-        candidates = mutants(
-            self.history,
-            max(options.candidates, CANDIDATES_PER_PROPOSAL * n),
-            python_random(rng),
-            parents=options.parents,
-            rate=options.mutation_rate,
-        )
+        candidates, cells = self._candidates(n, rng)
         if not candidates:
             return []
-        cells = self.encoder.encode(candidates)
         members = self.networks.predict(cells)
         best = float(self.scale.targets([self.history.best_first[0].value])[0])
         score = acquisition(options.acquisition, members, best=best, beta=options.beta, rng=rng)
         chosen = choose(score, cells, self.encoder.encode(self.history.pending), n)
         means, stds = self.scale.values(members.mean(axis=0), members.std(axis=0))
         return [Proposal(candidates[row], float(means[row]), float(stds[row]), value) for row, value in chosen]
+
+    def _candidates(self, n: int, rng: np.random.Generator) -> tuple[list[Architecture], Rows]:
+        """The cells that are scored, and their encoding."""
+        options, history = self.options, self.history
+        if options.optimiser == "exhaustive" and is_listed(history.space):
+            every = listing_of(history.space, self.encoder)
+            rows = [row for row, arch_id in enumerate(every.arch_ids) if arch_id not in history.seen]
+            return [every.architectures[row] for row in rows], every.rows[rows]
+        wanted = max(options.candidates, CANDIDATES_PER_PROPOSAL * n)
+        candidates = mutants(history, wanted, python_random(rng), parents=options.parents, rate=options.mutation_rate)
+        return candidates, self.encoder.encode(candidates)
 
 
 class Bananas:

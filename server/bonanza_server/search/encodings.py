@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate
 from zlib import crc32
 
@@ -142,12 +143,13 @@ class Encoder:
     encode: Callable[[Sequence[Architecture]], Rows]
 
 
+@lru_cache(maxsize=8)
 def encoder_for(
     space: SearchSpace, *, encoding: str = "path", prune_zero_paths: bool = True, truncate: int | None = None
 ) -> Encoder:
-    """The encoder of ``space`` that a strategy's options ask for; ``positions`` where paths are no use.
+    """The encoder of ``space`` that a strategy's options ask for; ``positions`` where paths are no use, ``path`` where there are no positions.
 
-    Where a space leaves the labels of its paths open, they are hashed.
+    ``both`` has the columns of the paths, then those of the positions. Where a space leaves the labels of its paths open, they are hashed.
     """
     zero_op = space.zero_op if prune_zero_paths else None
     paths, choices = space.paths, space.choices
@@ -156,7 +158,15 @@ def encoder_for(
     paths = paths or Paths()
     ops = NASBENCH201_OPS if set(paths.ops) == set(NASBENCH201_OPS) else paths.ops
     columns = PathEncoding(ops, shortest=paths.shortest, longest=paths.longest, zero_op=zero_op, truncate=truncate)
-    return Encoder("path", columns.size, lambda cells: columns.encode(space.graph(cell) for cell in cells))
+    path = Encoder("path", columns.size, lambda cells: columns.encode(space.graph(cell) for cell in cells))
+    if choices is None or encoding == "path":
+        return path
+    placed = _by_position(choices)
+    return Encoder(
+        "both",
+        path.size + placed.size,
+        lambda cells: np.concatenate((path.encode(cells), placed.encode(cells)), axis=1),
+    )
 
 
 def _by_position(sizes: Sequence[int]) -> Encoder:

@@ -1,7 +1,7 @@
 """The samplers of BONAS: which cells are offered to the acquisition function.
 
 Shi et al. 2020 (arXiv 1911.09336), section 3.3; released code: samplers/EA_sampler.py. The evolutionary one mutates the winner of a tournament in an ageing
-population of measured cells (30 and 10), the random one draws from the space.
+population of measured cells (30 and 10), the random one draws from the space, a third is in ``policy_sampler``.
 
 Deviations: the population is the newest results, so nothing is kept between proposals; where the winner has too few children that are new, the
 winners of further tournaments are mutated too, with more edits in the end, where the code makes do with however few it found in 30,000 mutations.

@@ -101,7 +101,8 @@ class BananasOptions:
 
     Attributes:
         n_initial: Random trials before the model is asked.
-        encoding: ``path``, or ``positions`` (one column a position and choice; used on its own where a space's graphs are chains).
+        encoding: ``path`` (the paper's), ``positions`` (one column a position and choice; used on its own where a space's graphs are chains), or ``both``, ours:
+            paths alone confuse cells that differ in what runs beside what. The same as ``path`` where a space has no list of positions.
         prune_zero_paths: Leave out paths through the space's zero op. The original counts ``none`` as an ordinary op: false.
         truncate: Only paths of at most this many ops have a column; null: as many as fit (see ``encodings``).
         ensemble: Meta networks.
@@ -113,13 +114,14 @@ class BananasOptions:
         loss: ``mape`` with an automatic lower bound, which weighs the best cells most (the paper's), or ``mae`` (its released code's).
         acquisition: ``its`` (independent Thompson sampling), ``ei``, ``pi``, ``ucb``, ``ts``.
         beta: Standard deviations that ``ucb`` adds to the mean.
+        optimiser: Of the acquisition function: ``mutation`` (the paper's), or ``exhaustive``, which scores every cell where a space can be listed.
         candidates: Cells the acquisition optimiser scores, at least; more where more proposals are asked for.
         parents: Best cells that are mutated first.
         mutation_rate: Handed to the space's ``mutate``.
     """
 
     n_initial: int = option(10, whole(1, 10_000))
-    encoding: str = option("path", one_of("path", "positions"))
+    encoding: str = option("both", one_of("path", "positions", "both"))
     prune_zero_paths: bool = option(True, flag)
     truncate: int | None = option(None, optional(whole(1, 64)))
     ensemble: int = option(5, whole(2, 32))
@@ -131,6 +133,7 @@ class BananasOptions:
     loss: str = option("mape", one_of("mae", "mape"))
     acquisition: str = option("its", one_of("its", "ei", "pi", "ucb", "ts"))
     beta: float = option(0.5, number(0.0, 100.0))
+    optimiser: str = option("mutation", one_of("mutation", "exhaustive"))
     candidates: int = option(100, whole(1, 10_000))
     parents: int = option(5, whole(1, 1000))
     mutation_rate: float = option(1.0, number(0.01, 100.0))
@@ -176,11 +179,12 @@ class BonasOptions:
 
     Attributes:
         n_initial: Random trials before the model is asked.
-        sampler: Where candidates come from: ``evolution`` or ``random``.
+        predictor: The network whose embedding the regression reads: ``gcn``, or for comparison ``mlp`` or ``lstm`` (table 1).
+        sampler: Where candidates come from: ``evolution``, ``random``, or ``reinforce``, a policy that is rewarded by expected improvement.
         candidates: Cells the sampler offers; more where more proposals are asked for.
         loss: How squared errors are weighed: ``exp`` (eq. 6), ``mse``, ``log``, ``linear``, or ``exp_code``, what the released code has for ``exp``.
         retrain_every: Results between two trainings of the graph network; the regression is fitted to every one.
-        epochs: Passes over the observations; fewer where there are so many that ``graph_network.MAX_STEPS`` would be exceeded.
+        epochs: Passes over the observations; fewer where there are so many that ``predictor.MAX_STEPS`` would be exceeded.
         batch_size: Observations a step.
         learning_rate: Adam's.
         canonical: Whether the network reads the simplified graph in canonical order, so that equal cells are equal to it; false: the raw one (the paper's).
@@ -188,7 +192,8 @@ class BonasOptions:
     """
 
     n_initial: int = option(10, whole(1, 10_000))
-    sampler: str = option("evolution", one_of("evolution", "random"))
+    predictor: str = option("gcn", one_of("gcn", "mlp", "lstm"))
+    sampler: str = option("evolution", one_of("evolution", "random", "reinforce"))
     candidates: int = option(1_000, whole(1, 10_000))
     loss: str = option("exp", one_of("exp", "mse", "log", "linear", "exp_code"))
     retrain_every: int = option(10, whole(1, 1_000))
