@@ -1,4 +1,4 @@
-"""Optuna's TPE (Bergstra et al. 2011) as a peer: one categorical parameter an edge or position, its defaults, its own duplicates.
+"""Optuna's TPE (Bergstra et al. 2011) as a peer: categorical parameters (``parameters``), its defaults, its own duplicates.
 
 It does not know that two spellings are one network, and proposes cells again. A cell that was measured is answered at once and not
 counted as a query, which is more than a user's trainer would do for it; after ``MOST_REPEATS`` in a row a random new cell is taken.
@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from bonanza.spaces import Architecture
-from bonanza.spaces.edge_cell import EdgeCell
-from bonanza.spaces.sequence import Sequence as ChoiceSequence
 from bonanza_server.bench.errors import CannotBench
+from bonanza_server.bench.parameters import Parameters
 from bonanza_server.bench.table import Table
 
 MOST_REPEATS = 100
@@ -32,13 +31,7 @@ class OptunaSearch:
             import optuna
         except ModuleNotFoundError as error:
             raise CannotBench("the peer optuna is not installed: pip install optuna, or leave out --peers") from error
-        space = table.space
-        if isinstance(space, EdgeCell):
-            self._choices = [list(range(len(space.ops)))] * (space.nodes * (space.nodes - 1) // 2)
-        elif isinstance(space, ChoiceSequence):
-            self._choices = [list(range(len(position.choices))) for position in space.positions]
-        else:
-            raise CannotBench(f"the peer optuna searches cells with ops on edges and sequences, not {space.kind!r}")
+        self._parameters = Parameters(table.space, peer="optuna")
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         try:
             sampler = optuna.samplers.TPESampler(
@@ -47,11 +40,12 @@ class OptunaSearch:
         except TypeError as error:
             raise CannotBench(f"optuna's TPESampler refuses {options}: {error}") from error
         self._distributions: dict[str, Any] = {
-            f"{k:03}": optuna.distributions.CategoricalDistribution(choices) for k, choices in enumerate(self._choices)
+            f"{k:03}": optuna.distributions.CategoricalDistribution(list(range(count)))
+            for k, count in enumerate(self._parameters.counts)
         }
         self._optuna = optuna
         self._study = optuna.create_study(direction="maximize" if table.maximize else "minimize", sampler=sampler)
-        self._space = space
+        self._space = table.space
         self._rng = random.Random(seed)
         self._values: dict[str, float | None] = {}
         self._open: dict[Architecture, Any] = {}
@@ -61,8 +55,11 @@ class OptunaSearch:
         waiting = {cell.arch_id for cell in pending}
         for _ in range(MOST_REPEATS):
             trial = self._study.ask(self._distributions)
-            cell = Architecture(self._space, tuple(trial.params[name] for name in self._distributions))
-            if cell.arch_id in self._values:
+            values = [trial.params[name] for name in self._distributions]
+            cell = self._parameters.architecture(values, waiting.union(self._values))
+            if cell is None:
+                self._finish(trial, None)
+            elif cell.arch_id in self._values:
                 self._finish(trial, self._values[cell.arch_id])
             elif cell.arch_id in waiting:
                 self._finish(trial, None)
@@ -76,13 +73,17 @@ class OptunaSearch:
         return None
 
     def tell(self, architecture: Architecture, value: float | None) -> None:
-        """Close the trial; a cell it did not propose itself (the initial design) is added as a finished one."""
+        """Close the trial; a cell that it did not propose as it is (the initial design, or the nearest of a pool) is added as a finished one."""
         self._values[architecture.arch_id] = value
+        own = self._parameters.of(architecture)
         trial = self._open.pop(architecture, None)
         if trial is not None:
-            self._finish(trial, value)
-        elif value is not None:
-            params = dict(zip(self._distributions, architecture.genes, strict=True))
+            if tuple(trial.params[name] for name in self._distributions) == own:
+                self._finish(trial, value)
+                return
+            self._finish(trial, None)
+        if value is not None:
+            params = dict(zip(self._distributions, own, strict=True))
             self._study.add_trial(
                 self._optuna.trial.create_trial(params=params, distributions=self._distributions, value=value)
             )
