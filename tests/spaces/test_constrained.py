@@ -21,9 +21,10 @@ from jsonschema_rs import Draft202012Validator
 from bonanza.spaces import InvalidArchitecture, InvalidSpace, SearchSpace, space_from_spec, space_kinds
 from bonanza.spaces.constrained import Constrained, constrained
 from bonanza.spaces.constraint import read_quantity
+from bonanza.spaces.contract.hostile import hostile_json
 from bonanza.spaces.quantity import Features
 from tests.contracts.space import networkx_graph
-from tests.strategies import constraints_around, edge_cell_specs, generators, hostile_json, sequence_specs
+from tests.strategies import constraints_around, edge_cell_specs, generators, sequence_specs
 
 NB201: dict[str, Any] = {"kind": "nasbench201"}
 CELL: dict[str, Any] = {"kind": "edge_cell", "nodes": 4, "ops": ["none", "skip_connect", "a", "b"]}

@@ -10,7 +10,7 @@ import networkx as nx
 import pytest
 
 from bonanza.spaces import InvalidArchitecture, SearchSpace, space_from_spec
-from tests.contracts.space import SpaceContract
+from bonanza.spaces.contract import SpaceContract
 
 
 class EdgeCellContract(SpaceContract):

@@ -17,9 +17,9 @@ from hypothesis import given, settings
 
 from bonanza.spaces import Architecture, InvalidArchitecture, space_from_spec
 from bonanza.spaces.blocks import BlockGenome
+from bonanza.spaces.contract.interpreter import PRIME, apply, evaluate, random_weights
 from bonanza.spaces.cost import Cost
 from tests.spaces.golden_darts import MEASURED, OPS, RANDOM
-from tests.spaces.interpreter import PRIME, apply, evaluate, random_weights
 from tests.strategies import generators
 
 DARTS = space_from_spec({"kind": "darts"})

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bonanza.spaces import Architecture, InvalidArchitecture, InvalidSpace, space_from_spec
+from bonanza.spaces.contract.hostile import hostile_json
 from bonanza.spaces.layer import CNN, DECISIONS, FC, IP, KERNELS, MLP, POOLS, WITH_UNITS, Layer, layer, op_of
 from bonanza.spaces.layer_crossover import crossover, cuts
 from bonanza.spaces.layer_edits import widened
@@ -25,7 +26,6 @@ from bonanza.spaces.layer_network import Network, chain, halvings, masses, netwo
 from bonanza.spaces.layer_primitives import PRIMITIVES, STEPS, WEIGHTS, mutate, step
 from bonanza.spaces.layer_rules import Rules, violation
 from bonanza.spaces.layer_sites import SWAPS
-from tests.strategies import hostile_json
 
 CNNS = Rules(CNN, "softmax")
 MLPS = Rules(MLP, "linear")

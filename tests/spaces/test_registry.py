@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from jsonschema_rs import Draft202012Validator, meta
 
 from bonanza.spaces import InvalidSpace, Kind, SearchSpace, space_from_spec, space_kinds
-from tests.strategies import hostile_json, spaces, specs
+from bonanza.spaces.contract.hostile import hostile_json
+from tests.strategies import spaces, specs
 
 CELL = {"kind": "edge_cell", "nodes": 3, "ops": ["none", "a"]}
 EVERY_KIND = ", ".join(f'"{kind.name}"' for kind in space_kinds())

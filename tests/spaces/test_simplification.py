@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from bonanza.spaces import LabelledDag, simplify, space_from_spec
-from tests.spaces.interpreter import PRIME, apply, evaluate, random_weights
+from bonanza.spaces.contract.interpreter import PRIME, apply, evaluate, random_weights
 from tests.strategies import dags, generators
 
 CELL = space_from_spec({"kind": "edge_cell", "nodes": 4, "ops": ["none", "skip_connect", "a", "b"]})

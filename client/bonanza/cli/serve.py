@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from bonanza import extensions
 from bonanza.cli.options import Database
 from bonanza.errors import MissingExtra
 
@@ -42,6 +43,14 @@ def serve(
             help="Port to listen on; 0 takes a free one.", envvar="BONANZA_PORT", min=0, max=65535, show_default="8423"
         ),
     ] = None,
+    modules: Annotated[
+        str | None,
+        typer.Option(
+            help="Modules, by commas, from which a study may name strategies, surrogates and spaces as MODULE:NAME.",
+            envvar="BONANZA_MODULES",
+            show_default="none",
+        ),
+    ] = None,
 ) -> None:
     """Run the server.
 
@@ -50,6 +59,8 @@ def serve(
     """
     with needing("server"):
         from bonanza_server import cli
+    if modules is not None:
+        extensions.allow(modules.split(","))
     cli.serve(database=database, host=host, port=port)
 
 

@@ -10,7 +10,7 @@ from bonanza.cli.options import DEFAULT_SERVER, Key, Server
 
 EVALUATORS = (
     "What measures an architecture: [bold]tabular:nasbench201/cifar10[/], [bold]tabular:FILE[/], [bold]train:digits[/], "
-    "[bold]python:MODULE:FUNCTION[/] or [bold]command:PROGRAM ARGS…[/]"
+    "[bold]python:MODULE:FUNCTION[/], [bold]MODULE:CLASS[/], [bold]command:PROGRAM ARGS…[/], or the name of one that is installed"
 )
 
 

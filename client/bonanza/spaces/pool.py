@@ -234,8 +234,8 @@ def _digest(genes: tuple[Genes, ...]) -> str:
     return hashlib.blake2b(repr(genes).encode(), digest_size=20).hexdigest()
 
 
-def kinds_within(kinds: Mapping[str, Kind]) -> tuple[Kind, ...]:
-    """The kind of pools that are taken from spaces of ``kinds``; there are none of pools."""
+def kinds_within(kinds: Mapping[str, Kind], within: Mapping[str, Kind]) -> tuple[Kind, ...]:
+    """The kind of pools that are taken from spaces of ``within``, described by ``kinds``; there are none of pools."""
 
     def parse(spec: Mapping[str, Any]) -> Pool:
         """The pool of ``{"kind": "pool", "of": {...}, "architectures": [...]}``; of equal networks the first.
@@ -246,7 +246,7 @@ def kinds_within(kinds: Mapping[str, Kind]) -> tuple[Kind, ...]:
         read_object(spec, "", InvalidSpace, required=("kind", "of", "architectures"))
         here = "/architectures"
         try:
-            of = parse_spec(spec["of"], kinds)
+            of = parse_spec(spec["of"], within)
         except InvalidSpace as error:
             raise InvalidSpace("/of" + error.pointer, error.message) from error
         values = read_list(spec["architectures"], here, InvalidSpace, least=1, most=MOST_MEMBERS, of="architectures")

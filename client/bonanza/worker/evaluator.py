@@ -7,19 +7,29 @@ An evaluator is named by a text, ``KIND:REST``, which is how the command line an
     train:digits                    a real training (``trainer.py``)
     python:MODULE:FUNCTION          your function (``python.py``)
     command:PROGRAM ARGS...         your program, in any language (``command.py``)
+    MODULE:CLASS                    your evaluator, a class made without arguments (``python.py``)
+    NAME or NAME:REST               that of an installed distribution: what its entry point in the group ``bonanza.evaluators`` makes
+                                    when it is called with REST
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Protocol
 
+from bonanza import extensions
 from bonanza.schemas.trial import Directive
 from bonanza.spaces import Architecture, SearchSpace
 from bonanza.worker.result import Result
 
-KINDS = "tabular:nasbench201/cifar10, tabular:FILE, train:digits, python:MODULE:FUNCTION or command:PROGRAM ARGS..."
+KINDS = "tabular:nasbench201/cifar10, tabular:FILE, train:digits, python:MODULE:FUNCTION, MODULE:CLASS or command:PROGRAM ARGS..."
+
+
+OURS = ("tabular", "train", "python", "command")
 
 
 class BrokenEvaluator(Exception):
@@ -118,6 +128,8 @@ def evaluator_from_text(text: str, *, protocol: Mapping[str, Any] | None = None)
         BrokenEvaluator: no such kind, or what the evaluator needs is missing; the message names it.
     """
     kind, colon, rest = text.partition(":")
+    if kind in extensions.installed("evaluators") and kind not in OURS:
+        return _offered(kind, rest)
     if not colon or not rest.strip():
         raise BrokenEvaluator(f"{text!r} names no evaluator: write {KINDS}")
     # Each kind is imported here, not above: torch takes two seconds and is not installed where only tables are read.
@@ -130,9 +142,9 @@ def evaluator_from_text(text: str, *, protocol: Mapping[str, Any] | None = None)
 
         return TableFileEvaluator(rest)
     if kind == "python":
-        from bonanza.worker.python import PythonEvaluator
+        from bonanza.worker.python import python_evaluator
 
-        return PythonEvaluator(rest)
+        return python_evaluator(rest)
     if kind == "command":
         from bonanza.worker.command import CommandEvaluator
 
@@ -145,4 +157,49 @@ def evaluator_from_text(text: str, *, protocol: Mapping[str, Any] | None = None)
                 f"{text} needs {error.name}, which is not installed: pip install 'bonanza[worker]'"
             ) from error
         return TrainEvaluator(rest, protocol=protocol)
-    raise BrokenEvaluator(f"there is no evaluator of kind {kind!r}: write {KINDS}")
+    if rest.isidentifier() and _is_module(kind):
+        from bonanza.worker.python import python_evaluator
+
+        return python_evaluator(text)
+    others = ", ".join(extensions.installed("evaluators"))
+    raise BrokenEvaluator(
+        f"there is no evaluator of kind {kind!r}: write {KINDS}" + (f"; also installed: {others}" if others else "")
+    )
+
+
+def _offered(kind: str, rest: str) -> Evaluator:
+    """What an installed distribution makes of ``rest``."""
+    try:
+        make = extensions.find("evaluators", kind)
+        found = make(rest) if rest else make()  # type: ignore[misc] # None has been ruled out
+    except extensions.ExtensionFailed as error:
+        raise BrokenEvaluator(str(error)) from error
+    except BrokenEvaluator:
+        raise
+    except Exception as error:  # somebody else's may raise anything
+        raise BrokenEvaluator(
+            f"the evaluator {kind} cannot be made of {rest!r}: {type(error).__name__}: {error}"
+        ) from error
+    return measuring(found, kind)
+
+
+def measuring(found: Any, name: str) -> Evaluator:
+    """``found``, if it is an evaluator.
+
+    Raises:
+        BrokenEvaluator: it is none; the message says what it lacks.
+    """
+    lacks = [member for member in ("grace_s", "check", "evaluate") if not hasattr(found, member)]
+    if lacks:
+        raise BrokenEvaluator(
+            f"{name} is no evaluator: it lacks {' and '.join(lacks)} (see bonanza.worker.evaluator.Evaluator)"
+        )
+    return found  # type: ignore[no-any-return]
+
+
+def _is_module(name: str) -> bool:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)  # where the worker was started, as for ``python:``
+    top = name.partition(".")[0]
+    return top.isidentifier() and find_spec(top) is not None

@@ -9,7 +9,7 @@
 
 ``architecture`` is a ``bonanza.spaces.Architecture`` (``.json`` is its JSON form), ``trial`` a ``TrialContext``. The module is found in
 the folder the worker was started in, as ``python -m`` would. A function that can stop in time to leave a checkpoint sets
-``accuracy.grace_s`` to the seconds it needs.
+``accuracy.grace_s`` to the seconds it needs. A class that is an evaluator itself (``evaluator.Evaluator``) is made without arguments.
 """
 
 from __future__ import annotations
@@ -22,10 +22,30 @@ from pathlib import Path
 from typing import Any
 
 from bonanza.spaces import Architecture, SearchSpace
-from bonanza.worker.evaluator import BrokenEvaluator, TrialContext
+from bonanza.worker.evaluator import BrokenEvaluator, Evaluator, TrialContext, measuring
 from bonanza.worker.result import Result
 
 FORM = "write python:MODULE:FUNCTION, for example python:train:accuracy for the function accuracy in train.py"
+
+
+def python_evaluator(name: str) -> Evaluator:
+    """The evaluator that is the class ``MODULE:CLASS``, or that calls the function ``MODULE:FUNCTION``.
+
+    Raises:
+        BrokenEvaluator: there is neither, or the class cannot be made.
+    """
+    module_name, colon, path = name.partition(":")
+    if colon and module_name and path:
+        found = _find(module_name, path)
+        if isinstance(found, type) and hasattr(found, "evaluate"):
+            try:
+                made = found()
+            except BrokenEvaluator:
+                raise
+            except Exception as error:  # a class of the user's may raise anything
+                raise BrokenEvaluator(f"{name} cannot be made: {type(error).__name__}: {error}") from error
+            return measuring(made, name)
+    return PythonEvaluator(name)
 
 
 class PythonEvaluator:

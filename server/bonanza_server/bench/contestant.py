@@ -1,7 +1,7 @@
 """Who is compared: our strategies as functions of a history, and peers behind the same two calls.
 
 A contestant is written as a name with options after colons, ``bananas:loss=mae:epochs=200``; what is after the equals sign is JSON where
-it can be read as some.
+it can be read as some. A strategy of one's own is the name of an installed one, or ``MODULE:CLASS``, with options likewise.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from bonanza import extensions
 from bonanza.spaces import Architecture
 from bonanza_server.bench.errors import CannotBench
 from bonanza_server.bench.table import Table
@@ -72,6 +73,9 @@ def parse(text: str, *, peer: bool) -> Contestant:
         CannotBench: There is no such strategy, option or peer.
     """
     name, *settings = text.split(":")
+    if settings and "=" not in settings[0]:
+        name, settings = f"{name}:{settings[0]}", settings[1:]
+        extensions.allow([name.partition(":")[0]])  # whoever runs the benchmark has named it
     options = {key: _value(value) for key, _, value in (setting.partition("=") for setting in settings)}
     if peer:
         if name not in PEERS:

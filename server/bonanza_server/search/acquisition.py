@@ -65,13 +65,20 @@ def acquisition(
     It maps a factor on each candidate's std, (n,), to the scores, (n,): the batch shrinks the std where results are on their way. ``its``
     draws once, here; ``ts`` draws a member at every call, so that a batch is not one member's opinion.
     """
-    mean, std = members.mean(axis=0), members.std(axis=0)
+    if name == "ts":
+        return lambda _: thompson(members, int(rng.integers(len(members))))
+    return acquisition_of(name, members.mean(axis=0), members.std(axis=0), best=best, beta=beta, rng=rng)
+
+
+def acquisition_of(
+    name: str, mean: Vector, std: Vector, *, best: float, beta: float, rng: np.random.Generator
+) -> Callable[[Vector], Vector]:
+    """As :func:`acquisition`, where there are a mean and a std but no members, and so no ``ts``."""
     draw = rng.standard_normal(len(mean))
     functions: dict[str, Callable[[Vector], Vector]] = {
         "its": lambda factor: independent_thompson(mean, std * factor, draw),
         "ei": lambda factor: log_expected_improvement(mean, std * factor, best),
         "pi": lambda factor: log_probability_of_improvement(mean, std * factor, best),
         "ucb": lambda factor: upper_confidence_bound(mean, std * factor, beta),
-        "ts": lambda _: thompson(members, int(rng.integers(len(members)))),
     }
     return functions[name]

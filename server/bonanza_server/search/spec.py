@@ -10,6 +10,10 @@ from collections.abc import Mapping
 from dataclasses import Field, asdict, dataclass, field, fields
 from typing import Any, Protocol, cast
 
+from bonanza import extensions
+from bonanza.spaces.kind import nearest_name
+from bonanza_server.search.own import InvalidOwn, OwnStrategy, own_strategy, own_surrogate
+
 MOST_SOURCES = 16
 """Studies that one option may name: each is up to 2,000 observations in every fit."""
 
@@ -242,6 +246,38 @@ class BonanzaOptions:
     candidates: int = option(1000, whole(1, 10_000))
 
 
+def known_surrogate(value: object) -> str | None:
+    """A rule: the name of a strategy of ours, whose model is meant, or of a surrogate of somebody else's."""
+    accepted = (
+        f"must be the name of a surrogate: {', '.join((*MODELS, *extensions.installed('surrogates')))}, or MODULE:NAME"
+    )
+    if not isinstance(value, str) or value in MODELS:
+        return None if isinstance(value, str) else accepted
+    try:
+        return accepted if own_surrogate(value) is None else None
+    except InvalidOwn as error:
+        return error.message
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurrogateOptions:
+    """What may be set of ``surrogate``.
+
+    Attributes:
+        n_initial: Random trials before the surrogate is asked.
+        surrogate: One of somebody else's, or a strategy of ours, whose model predicts.
+        acquisition: ``ei``, ``pi``, ``ucb``, ``its`` (independent Thompson sampling).
+        beta: Standard deviations that ``ucb`` adds to the mean.
+        candidates: Cells that are scored, at least.
+    """
+
+    n_initial: int = option(10, whole(1, 10_000))
+    surrogate: str = option("bonanza", known_surrogate)
+    acquisition: str = option("ei", one_of("ei", "pi", "ucb", "its"))
+    beta: float = option(0.5, number(0.0, 100.0))
+    candidates: int = option(1000, whole(1, 10_000))
+
+
 Options = (
     RandomOptions
     | EvolutionOptions
@@ -250,6 +286,7 @@ Options = (
     | BonasOptions
     | NasbotOptions
     | BonanzaOptions
+    | SurrogateOptions
 )
 
 OPTIONS: Mapping[str, type[Options]] = {
@@ -260,17 +297,21 @@ OPTIONS: Mapping[str, type[Options]] = {
     "bonas": BonasOptions,
     "nasbot": NasbotOptions,
     "bonanza": BonanzaOptions,
+    "surrogate": SurrogateOptions,
 }
-"""The strategies by name."""
+"""Our strategies by name."""
+
+MODELS = ("bonanza", "bananas", "bonas", "nasbot")
+"""Those whose model can be another strategy's surrogate."""
 
 
 def strategy_names() -> tuple[str, ...]:
-    """The names a spec may have, in the order they are listed to users."""
-    return tuple(OPTIONS)
+    """The names a spec may have, in the order they are listed to users; besides them, MODULE:NAME where that is allowed."""
+    return tuple(dict.fromkeys([*OPTIONS, *extensions.installed("strategies")]))
 
 
-def strategy_options(spec: object) -> Options:
-    """The options of a spec, defaults filled in.
+def strategy_options(spec: object) -> Options | OwnStrategy:
+    """The options of a spec, defaults filled in; of a strategy of somebody else's, itself with its options.
 
     Raises:
         InvalidStrategy: An unknown name or option, or a value out of range.
@@ -279,8 +320,7 @@ def strategy_options(spec: object) -> Options:
         raise InvalidStrategy("", 'must be an object such as {"name": "bananas"}')
     name = spec.get("name")
     if not isinstance(name, str) or name not in OPTIONS:
-        given = "is missing" if "name" not in spec else f"{name!r} is unknown"
-        raise InvalidStrategy("/name", f"{given}; the strategies are {', '.join(OPTIONS)}")
+        return _own(name, spec)
     kind = OPTIONS[name]
     known: dict[str, Field[Any]] = {item.name: item for item in fields(kind)}
     values: dict[str, Any] = {}
@@ -300,6 +340,20 @@ def strategy_options(spec: object) -> Options:
     return kind(**values)
 
 
+def _own(name: object, spec: Mapping[Any, Any]) -> OwnStrategy:
+    try:
+        given = {key: value for key, value in spec.items() if key != "name"}
+        found = own_strategy(name, given) if isinstance(name, str) else None
+    except InvalidOwn as error:
+        raise InvalidStrategy(error.pointer or "/name", error.message) from error
+    if found is None:
+        wrong = "is missing" if "name" not in spec else f"{name!r} is unknown"
+        nearest = nearest_name(name, strategy_names())
+        meant = f"; did you mean {nearest!r}?" if nearest else ""
+        raise InvalidStrategy("/name", f"{wrong}; the strategies are {', '.join(strategy_names())}{meant}")
+    return found
+
+
 def strategy_spec(spec: object) -> dict[str, Any]:
     """``spec`` with every default written out: what is stored, compared and answered; itself a valid spec, and unchanged by this function.
 
@@ -307,8 +361,14 @@ def strategy_spec(spec: object) -> dict[str, Any]:
         InvalidStrategy: As :func:`strategy_options`.
     """
     options = strategy_options(spec)
-    values = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(options).items()}
-    return {"name": cast("Mapping[str, Any]", spec)["name"], **values}
+    return {"name": cast("Mapping[str, Any]", spec)["name"], **_values(options)}
+
+
+def _values(options: Options | OwnStrategy) -> dict[str, Any]:
+    """In JSON types."""
+    if isinstance(options, OwnStrategy):
+        return dict(options.options)
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(options).items()}
 
 
 def sources_of(spec: object) -> dict[str, str]:
@@ -318,6 +378,8 @@ def sources_of(spec: object) -> dict[str, str]:
         InvalidStrategy: As :func:`strategy_options`.
     """
     options = strategy_options(spec)
+    if isinstance(options, OwnStrategy):
+        return {}
     named: dict[str, str] = {}
     for item in fields(options):
         if item.metadata["rule"] is studies:

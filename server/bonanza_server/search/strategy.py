@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from bonanza.spaces import Architecture
 from bonanza_server.search.history import History, Proposal
+from bonanza_server.search.own import OwnStrategy
 from bonanza_server.search.spec import (
     BananasOptions,
     BonanzaOptions,
@@ -14,6 +15,7 @@ from bonanza_server.search.spec import (
     EvolutionOptions,
     LocalSearchOptions,
     NasbotOptions,
+    SurrogateOptions,
     strategy_options,
 )
 
@@ -67,6 +69,12 @@ def strategy_from_spec(spec: Mapping[str, Any]) -> Strategy:
         InvalidStrategy: An unknown name or option, or a value out of range.
     """
     options = strategy_options(spec)
+    if isinstance(options, OwnStrategy):
+        return options.strategy
+    if isinstance(options, SurrogateOptions):
+        from bonanza_server.search.surrogate import SurrogateSearch
+
+        return SurrogateSearch(options)
     if isinstance(options, BonanzaOptions):
         from bonanza_server.search.bonanza import Bonanza
 
