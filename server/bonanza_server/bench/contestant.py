@@ -7,6 +7,7 @@ it can be read as some. A strategy of one's own is the name of an installed one,
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -24,6 +25,8 @@ from bonanza_server.search.strategy import Model, Strategy, strategy_from_spec
 
 N_INITIAL = 10
 """Random trials before anybody's model is asked, where a strategy does not say."""
+OPTION = re.compile(r":(?=[A-Za-z_]\w*=)")
+"""What stands before an option."""
 PEERS = ("optuna",)
 
 
@@ -72,10 +75,9 @@ def parse(text: str, *, peer: bool) -> Contestant:
     Raises:
         CannotBench: There is no such strategy, option or peer.
     """
-    name, *settings = text.split(":")
-    if settings and "=" not in settings[0]:
-        name, settings = f"{name}:{settings[0]}", settings[1:]
-        extensions.allow([name.partition(":")[0]])  # whoever runs the benchmark has named it
+    name, *settings = OPTION.split(text)
+    for word in (name, *settings):  # whoever runs the benchmark has named it
+        extensions.allow(re.findall(r"([\w.]+):\w+$", word))
     options = {key: _value(value) for key, _, value in (setting.partition("=") for setting in settings)}
     if peer:
         if name not in PEERS:

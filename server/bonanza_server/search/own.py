@@ -1,7 +1,8 @@
 """Strategies and surrogates of somebody else's, by name (``bonanza.extensions``), and what may be set of them.
 
 A strategy is a class with the methods of ``strategy.Strategy``. The keyword arguments of its constructor are the options of its spec and
-their defaults are the spec's, so all are JSON values; what they accept is for the constructor to say, with a ``ValueError``. It is made
+their defaults are the spec's, so all are JSON values; what they accept is for the constructor to say, with a ``ValueError``. Besides them
+any spec may set ``n_initial``, whose default is the strategy's; below 1 it would never be asked. The class is made
 wherever a spec is read, in the API process too: a module that needs numpy or torch imports them where it fits.
 """
 
@@ -18,6 +19,8 @@ from bonanza import extensions
 if TYPE_CHECKING:
     from bonanza_server.search.strategy import Strategy
 
+INITIAL = "n_initial"
+
 
 class InvalidOwn(ValueError):
     """It cannot be used so. ``pointer`` is the JSON pointer of the member of the spec, ``message`` says what to do."""
@@ -30,15 +33,15 @@ class InvalidOwn(ValueError):
 
 @dataclass(frozen=True)
 class OwnStrategy:
-    """A strategy of somebody else's with all its options, defaults filled in."""
+    """A strategy of somebody else's with all its options, defaults filled in, ``n_initial`` among them."""
 
     strategy: Strategy
     options: Mapping[str, Any]
 
     @property
-    def n_initial(self) -> int | None:
-        """Trials of the initial design before it is asked; None: it needs no model."""
-        return self.strategy.n_initial
+    def n_initial(self) -> int:
+        """Trials of the initial design before it is asked."""
+        return int(self.options[INITIAL])
 
 
 def own_strategy(name: str, given: Mapping[str, Any]) -> OwnStrategy | None:
@@ -56,9 +59,9 @@ def own_strategy(name: str, given: Mapping[str, Any]) -> OwnStrategy | None:
         if parameter.kind in {parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD}
     }
     for option in given:
-        if option not in known:
+        if option not in known and option != INITIAL:
             pointer = "/" + str(option).replace("~", "~0").replace("/", "~1")
-            raise InvalidOwn(pointer, f"{name} has no such option; it may set {', '.join(known) or 'nothing'}")
+            raise InvalidOwn(pointer, f"{name} has no such option; it may set {', '.join({**known, INITIAL: None})}")
     options = {option: given.get(option, default) for option, default in known.items()}
     for option, value in options.items():
         if value is inspect.Parameter.empty:
@@ -66,11 +69,12 @@ def own_strategy(name: str, given: Mapping[str, Any]) -> OwnStrategy | None:
     try:
         strategy = found(**options)
         json.dumps(options, allow_nan=False)
-        initial = strategy.n_initial
+        options = {**options, INITIAL: given.get(INITIAL, strategy.n_initial)}
     except Exception as error:  # somebody else's constructor may raise anything
         raise InvalidOwn("", f"{name} cannot be made with {options}: {type(error).__name__}: {error}") from error
-    if initial is not None and (not isinstance(initial, int) or initial < 1):
-        raise InvalidOwn("/name", f"{name}: its n_initial must be None or at least 1, and is {initial!r}")
+    initial = options[INITIAL]
+    if not isinstance(initial, int) or isinstance(initial, bool) or not 1 <= initial <= 10_000:
+        raise InvalidOwn(f"/{INITIAL}", f"must be an integer from 1 to 10000, and is {initial!r} of {name}")
     return OwnStrategy(strategy, options)
 
 
