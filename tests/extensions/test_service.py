@@ -23,7 +23,9 @@ def test_an_installed_distribution_serves_a_whole_search(installed: Path, tmp_pa
         made = server.study(space={"kind": "rings"}, strategy=strategy, budget={"max_trials": 12})
         assert made["strategy"] == strategy
         assert made["space"] == {"kind": "rings"}
-        worked = bonanza("worker", "--server", server.url, "--study", "s", "--evaluator", "counting:2", cwd=tmp_path)
+        worked = bonanza(
+            "worker", "--server", server.url, "--study", "s", "--evaluator", "counting:2", "--wait", "50", cwd=tmp_path
+        )
         assert worked.returncode == 0, worked.stderr
         trials = server.get("/v1/studies/s/trials")["trials"]
         assert [trial["origin"] for trial in trials][10:] == ["acquisition"] * (len(trials) - 10)

@@ -25,13 +25,17 @@ def bench(
     table: Annotated[
         str,
         typer.Argument(
-            help="[bold]nasbench201[/], a file of JSON lines, or NAS-Bench-101 as [bold].npz[/].", show_default=False
+            help="[bold]nasbench201[/], NATS-Bench's folder or [bold].pickle.pbz2[/], NAS-Bench-101's [bold].tfrecord[/] or [bold].npz[/], "
+            "or a file of JSON lines.",
+            show_default=False,
         ),
     ],
     strategies: Annotated[
         str, typer.Option(help="Strategies, by commas; options after colons: [bold]bananas:loss=mae[/].")
     ] = "bonanza,bananas,random",
-    peers: Annotated[str, typer.Option(help="Peers, by commas: [bold]optuna[/].", show_default=False)] = "",
+    peers: Annotated[
+        str, typer.Option(help="Peers, by commas: [bold]optuna[/], [bold]smac[/].", show_default=False)
+    ] = "",
     dataset: Annotated[str, typer.Option(help="Of NAS-Bench-201: cifar10, cifar100 or imagenet16-120.")] = "cifar10",
     space: Annotated[
         str | None,
@@ -48,7 +52,15 @@ def bench(
     noise: Annotated[
         Noise, typer.Option(help="A trial's value: the mean of a cell's measurements, or one of them.")
     ] = Noise.MEAN,
-    within: Annotated[float, typer.Option(help="Distance from the optimum that counts as near.", min=0.0)] = 0.1,
+    targets: Annotated[
+        str, typer.Option(help="Distances from the optimum, by commas, to within which queries are counted.")
+    ] = "0.1",
+    through_server: Annotated[
+        bool,
+        typer.Option(
+            "--through-server", help="Ask strategies over HTTP, of a server on SQLite that is started for it."
+        ),
+    ] = False,
     jobs: Annotated[
         int | None, typer.Option(help="Searches run at once; default: one a core.", min=1, show_default=False)
     ] = None,
@@ -56,7 +68,8 @@ def bench(
 ) -> None:
     """Compare strategies, and peers, on a table of trained architectures.
 
-    Prints a Markdown report and keeps every search as a line of OUT/runs.jsonl. Interrupted, it goes on where it was.
+    Prints a Markdown report and keeps every search as a line of OUT/runs.jsonl. Interrupted, it goes on where it was. A search that has
+    measured the optimum ends there (--noise mean).
     """
     with needing("server"):
         from bonanza_server.bench import command
@@ -67,10 +80,27 @@ def bench(
         peers=_names(peers),
         seeds=seeds,
         first_seed=first_seed,
-        terms=Terms(trials=trials, cap=max(cap, trials), workers=workers, mean=noise is Noise.MEAN, within=within),
+        terms=Terms(
+            trials=trials,
+            cap=max(cap, trials),
+            workers=workers,
+            mean=noise is Noise.MEAN,
+            through_server=through_server,
+        ),
+        targets=[_distance(text) for text in _names(targets)],
         jobs=jobs or os.cpu_count() or 1,
         folder=out,
     )
+
+
+def _distance(text: str) -> float:
+    try:
+        distance = float(text)
+    except ValueError:
+        distance = -1.0
+    if not 0.0 <= distance < float("inf"):
+        raise typer.BadParameter(f"{text!r} is no distance: write numbers from 0, by commas", param_hint="--targets")
+    return distance
 
 
 def _names(text: str) -> list[str]:

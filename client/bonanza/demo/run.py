@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,13 +15,13 @@ from typing import Final
 from rich.console import Console
 
 from bonanza.client import Client
-from bonanza.demo.children import Child, Children
+from bonanza.demo.children import Children
+from bonanza.demo.own_server import start_server, wait_for
 from bonanza.demo.report import Report
 from bonanza.demo.search import search
 from bonanza.demo.setting import Setting
 from bonanza.errors import ServerUnreachable
 
-START_S: Final = 60.0
 PATIENCE_S: Final = 5.0  # the server is on this machine: away for longer means dead, and a Ctrl-C waits as long
 
 
@@ -58,42 +57,19 @@ def run(setting: Setting, console: Console, *, keep: bool) -> Report:
 
 
 def _searches(setting: Setting, children: Children, console: Console, began: float) -> Report:
-    server, url = _start_server(children)
+    server, url = start_server(children)
     console.print(
         f"A server on SQLite at {url}; {setting.workers} workers; evaluator {setting.evaluator}; {setting.trials} trials each.",
         soft_wrap=True,
     )
     with Client(url, spool=children.folder / "spool", patience_s=PATIENCE_S) as client:
-        _wait_for(client, server, children)
+        wait_for(client, server, children)
         try:
             found = [search(setting, strategy, client, children, server, console) for strategy in setting.strategies]
         except ServerUnreachable:
             children.check(server)  # it may have ended while it was asked something: then its log says more
             raise
     return Report(setting, found[0], found[1] if len(found) > 1 else None, time.monotonic() - began)
-
-
-def _start_server(children: Children) -> tuple[Child, str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    database = f"sqlite:///{children.folder}/bonanza.db"
-    server = children.start("server", "serve", "--database", database, "--host", "127.0.0.1", "--port", str(port))
-    return server, f"http://127.0.0.1:{port}"
-
-
-def _wait_for(client: Client, server: Child, children: Children) -> None:
-    deadline = time.monotonic() + START_S
-    while True:
-        children.check(server)
-        try:
-            client.health(patience_s=0)
-        except ServerUnreachable:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-        else:
-            return
 
 
 @contextmanager

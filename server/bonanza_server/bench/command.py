@@ -24,7 +24,7 @@ from bonanza_server.bench.report import markdown
 from bonanza_server.bench.results import Results, Search
 from bonanza_server.bench.table import Table, load
 
-PACKAGES = ("bonanza", "numpy", "torch", "optuna")
+PACKAGES = ("bonanza", "numpy", "torch", "optuna", "smac")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -50,6 +50,7 @@ def bench(
     seeds: int,
     first_seed: int,
     terms: Terms,
+    targets: Sequence[float],
     jobs: int,
     folder: Path,
 ) -> None:
@@ -86,7 +87,7 @@ def bench(
         kept = results.get(search)
         assert kept is not None, "every search was run"
         by_contestant[search.contestant.label].append(kept)
-    text = markdown(loaded, by_contestant, peers, terms)
+    text = markdown(loaded, by_contestant, peers, terms, targets)
     (folder / "report.md").write_text(text, encoding="utf-8")
     print(text)  # noqa: T201 - Markdown, which rich would wrap
     if plot.can_plot():

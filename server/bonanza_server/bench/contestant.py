@@ -27,11 +27,14 @@ N_INITIAL = 10
 """Random trials before anybody's model is asked, where a strategy does not say."""
 OPTION = re.compile(r":(?=[A-Za-z_]\w*=)")
 """What stands before an option."""
-PEERS = ("optuna",)
+PEERS = ("optuna", "smac")
 
 
 class Searcher(Protocol):
     """One search. It is told every result, the initial design's too, and asked one cell at a time."""
+
+    def begin(self, architecture: Architecture) -> None:
+        """A cell of the initial design, which it was not asked for, is being measured."""
 
     def ask(self, pending: Sequence[Architecture]) -> Architecture | None:
         """What to measure next while ``pending`` are being measured, oldest first; None where the space is used up."""
@@ -56,17 +59,30 @@ class Contestant:
         """Trials of its initial design."""
         return N_INITIAL if self.peer else n_initial(self.spec) or N_INITIAL
 
-    def start(self, table: Table, seed: int) -> Searcher:
-        """A new search of it.
+    def start(self, table: Table, seed: int, *, through_server: bool = False) -> Searcher:
+        """A new search of it; of a strategy of ours on request through a server. Peers always run in this process.
 
         Raises:
             CannotBench: The peer is not installed, or does not know the table's space.
         """
+        if not self.peer and through_server:
+            from bonanza_server.bench.service_search import ServiceSearch
+
+            return ServiceSearch(self.spec, table, seed)
         if not self.peer:
             return StrategySearch(strategy_from_spec(self.spec), table, seed)
+        if self.spec_name == "smac":
+            from bonanza_server.bench.smac_peer import SmacSearch
+
+            return SmacSearch(table, seed, dict(self.spec))
         from bonanza_server.bench.optuna_peer import OptunaSearch
 
         return OptunaSearch(table, seed, dict(self.spec))
+
+    @property
+    def spec_name(self) -> str:
+        """The name that it was written with, without the options."""
+        return OPTION.split(self.label)[0]
 
 
 def parse(text: str, *, peer: bool) -> Contestant:
@@ -104,6 +120,9 @@ class StrategySearch:
         self._observations: list[Observation] = []
         self._seen: set[str] = set()
         self._told = 0
+
+    def begin(self, architecture: Architecture) -> None:
+        """Nothing: what is pending is said when it is asked."""
 
     def ask(self, pending: Sequence[Architecture]) -> Architecture | None:
         """The first proposal of a fit of all results."""

@@ -50,6 +50,9 @@ class OptunaSearch:
         self._values: dict[str, float | None] = {}
         self._open: dict[Architecture, Any] = {}
 
+    def begin(self, architecture: Architecture) -> None:
+        """Nothing: what is pending is said when it is asked."""
+
     def ask(self, pending: Sequence[Architecture]) -> Architecture | None:
         """A cell that was not measured and is not being measured."""
         waiting = {cell.arch_id for cell in pending}

@@ -29,14 +29,15 @@ class Terms:
     """What all searches of a benchmark have in common.
 
     ``trials`` is the budget that regrets are read within. With ``mean`` values a search that has not found the optimum by then goes
-    on to ``cap``; with single seeds nobody can know that it was found, and the budget is the end.
+    on to ``cap``, and one that has found it ends; with single seeds nobody can know that it was found, and the budget is the end.
+    ``through_server``: our strategies are asked over HTTP.
     """
 
     trials: int
     cap: int
     workers: int
     mean: bool
-    within: float
+    through_server: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,6 @@ class Outcome:
 
     Attributes:
         found: Queries up to and including the optimum's, None if it was not measured.
-        near: The same for the first cell whose mean is within ``Terms.within`` of the optimum's.
         regrets: After each query, in the objective's unit: the optimum's mean minus the mean of the cell whose measured value is best;
             None while all have failed.
         hours: The virtual clock after each query, in hours of all workers together.
@@ -54,7 +54,6 @@ class Outcome:
     """
 
     found: int | None
-    near: int | None
     regrets: list[float | None]
     hours: list[float]
     rank_correlation: float | None
@@ -68,14 +67,14 @@ class Outcome:
 
 def race(table: Table, contestant: Contestant, seed: int, terms: Terms) -> Outcome:
     """One search. Equal arguments give equal outcomes, but for ``seconds``."""
-    searcher = contestant.start(table, seed)
+    searcher = contestant.start(table, seed, through_server=terms.through_server)
     rng = random.Random(f"initial design of {seed}")
     limit = terms.cap if terms.mean else terms.trials
     judged = table.sample(JUDGED_ON)
     running: list[tuple[float, int, Architecture]] = []  # a heap by the end of the training
     asked: set[str] = set()
     clock, started, ended = 0.0, 0, 0
-    found = near = None
+    found: int | None = None
     incumbent: tuple[float, float] | None = None  # the best measured value, signed, and the regret of its cell
     regrets: list[float | None] = []
     hours: list[float] = []
@@ -88,6 +87,7 @@ def race(table: Table, contestant: Contestant, seed: int, terms: Terms) -> Outco
             for _ in range(10_000):
                 drawn = table.space.sample(rng)
                 if drawn.arch_id not in asked:
+                    searcher.begin(drawn)
                     return drawn
             return None
         before = time.perf_counter()
@@ -115,8 +115,6 @@ def race(table: Table, contestant: Contestant, seed: int, terms: Terms) -> Outco
             regret = table.regret(entry.mean)
             if table.key(cell) == table.best_key:
                 found = ended
-            if near is None and regret <= terms.within:
-                near = ended
             if incumbent is None or sign * value > incumbent[0]:
                 incumbent = (sign * value, regret)
         regrets.append(round(incumbent[1], 6) if incumbent else None)
@@ -126,7 +124,6 @@ def race(table: Table, contestant: Contestant, seed: int, terms: Terms) -> Outco
             correlation = searcher.rank_correlation(judged, [_mean(table, one) for one in judged])
     return Outcome(
         found=found,
-        near=near,
         regrets=regrets,
         hours=[round(hour, 4) for hour in hours],
         rank_correlation=correlation,

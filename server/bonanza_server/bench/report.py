@@ -16,14 +16,18 @@ from bonanza_server.bench.race import JUDGED_AFTER, JUDGED_ON, Outcome, Terms
 from bonanza_server.bench.table import Table
 
 MISS = 2
-READ_AT = (30, 50, 100, 150)
+READ_AT = (30, 50, 100, 150, 300)
+SHARES = (0.25, 0.5, 0.75, 1.0)
+"""Of the hours that every search has used, where regret is read on the virtual clock."""
 FLIPS = 20_000
 Outcomes = Mapping[str, Sequence[Outcome]]
 """By contestant, in the order of the seeds."""
 
 
-def markdown(table: Table, outcomes: Outcomes, peers: Sequence[str], terms: Terms) -> str:
-    """The whole report."""
+def markdown(
+    table: Table, outcomes: Outcomes, peers: Sequence[str], terms: Terms, targets: Sequence[float] = (0.1,)
+) -> str:
+    """The whole report; queries are counted to the optimum, and to within each of the ``targets`` of it."""
     seeds = max((len(runs) for runs in outcomes.values()), default=0)
     values = "the mean of a cell's measurements" if terms.mean else "one measurement, drawn by the trial's seed"
     budget = f"cap {terms.cap}, a miss counts {MISS * terms.cap}" if terms.mean else f"{terms.trials} trials"
@@ -34,8 +38,9 @@ def markdown(table: Table, outcomes: Outcomes, peers: Sequence[str], terms: Term
             f"{'worker' if terms.workers == 1 else 'workers, asynchronous, on a virtual clock'}; a trial's value is {values}; {budget}. "
             "Means ± standard errors over the seeds."
         ),
-        queries(outcomes, terms),
+        queries(outcomes, terms, targets),
         regrets(outcomes, terms),
+        *([regrets_by_hour(outcomes)] if terms.workers > 1 else []),
         (
             f"Rank correlation: Spearman's, of the predictions after {JUDGED_AFTER} results (or at the end, if that is earlier) "
             f"with the means of up to {JUDGED_ON:,} cells drawn from the space, the measured ones left out."
@@ -46,14 +51,14 @@ def markdown(table: Table, outcomes: Outcomes, peers: Sequence[str], terms: Term
     return "\n\n".join(parts) + "\n"
 
 
-def queries(outcomes: Outcomes, terms: Terms) -> str:
+def queries(outcomes: Outcomes, terms: Terms, targets: Sequence[float]) -> str:
     """Queries to the optimum and to its neighbourhood, and what a proposal costs."""
     head = [
         "contestant",
         "queries to the optimum",
         "median",
         "found",
-        f"queries to within {terms.within:g}",
+        *(f"queries to within {target:g}" for target in targets),
         "rank correlation",
         "seconds a proposal",
     ]
@@ -69,7 +74,7 @@ def queries(outcomes: Outcomes, terms: Terms) -> str:
                 spread(found, 1),
                 f"{np.median(found):.0f}",
                 f"{hits}/{len(runs)}",
-                spread(counted([run.near for run in runs], terms), 1),
+                *(spread(counted([reached(run, target) for run in runs], terms), 1) for target in targets),
                 spread(correlations, 2),
                 f"{np.mean(seconds):.3f}" if seconds else "–",
             ]
@@ -82,6 +87,27 @@ def regrets(outcomes: Outcomes, terms: Terms) -> str:
     marks = [*(mark for mark in READ_AT if mark < terms.trials), terms.trials]
     rows = [[name, *(spread(regret_at(runs, mark), 3) for mark in marks)] for name, runs in outcomes.items()]
     return grid(["regret after", *map(str, marks)], rows)
+
+
+def regrets_by_hour(outcomes: Outcomes) -> str:
+    """Regret against the virtual clock: after so many hours of training, of all workers together, as every search has used."""
+    used = min((run.hours[-1] for runs in outcomes.values() for run in runs if run.hours), default=0.0)
+    marks = [share * used for share in SHARES]
+    rows = []
+    for name, runs in outcomes.items():
+        done = [[int(np.searchsorted(run.hours, mark, side="right")) for run in runs] for mark in marks]
+        read = [
+            [regret_at([run], count)[0] if count else np.nan for run, count in zip(runs, counts, strict=True)]
+            for counts in done
+        ]
+        rows.append([name, *(spread([one for one in values if not np.isnan(one)], 3) for values in read)])
+    return grid(["regret after simulated GPU hours", *(f"{mark:.1f}" for mark in marks)], rows)
+
+
+def reached(run: Outcome, target: float) -> int | None:
+    """Queries until the mean of the cell whose measured value is best is within ``target`` of the optimum's; None if it never was."""
+    within = (k for k, regret in enumerate(run.regrets, start=1) if regret is not None and regret <= target)
+    return next(within, None)
 
 
 def comparison(outcomes: Outcomes, peers: Sequence[str], terms: Terms) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,9 @@ from bonanza_server.bench.contestant import Contestant
 from bonanza_server.bench.race import Outcome, Terms
 
 FILE = "runs.jsonl"
+OUTCOME = frozenset(field.name for field in fields(Outcome))
+SAID = frozenset({"outcome", "versions", "within"})
+"""Members of a line that are no part of what was run; the last is of lines before targets were read from the regrets."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +49,7 @@ class Search:
             "cap": terms.cap if terms.mean else None,
             "workers": terms.workers,
             "noise": "mean" if terms.mean else "seed",
-            "within": terms.within,
+            **({"through_server": True} if terms.through_server else {}),
         }
 
 
@@ -65,7 +68,8 @@ class Results:
                         break
                     whole += len(line)
                     entry = json.loads(line)
-                    self._outcomes[_key(entry)] = Outcome(**entry["outcome"])
+                    known = {name: value for name, value in entry["outcome"].items() if name in OUTCOME}
+                    self._outcomes[_key(entry)] = Outcome(**known)
             os.truncate(self.path, whole)
 
     def get(self, search: Search) -> Outcome | None:
@@ -81,6 +85,4 @@ class Results:
 
 
 def _key(entry: Mapping[str, Any]) -> str:
-    return json.dumps(
-        {name: value for name, value in entry.items() if name not in {"outcome", "versions"}}, sort_keys=True
-    )
+    return json.dumps({name: value for name, value in entry.items() if name not in SAID}, sort_keys=True)
