@@ -18,9 +18,11 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 Group = Literal["strategies", "surrogates", "spaces", "evaluators"]
 
@@ -68,6 +70,8 @@ def _allowed() -> list[str]:
 @lru_cache(maxsize=16)
 def _offered(group: Group, _path: tuple[str, ...]) -> Mapping[str, tuple[EntryPoint, ...]]:
     """By name. Reading what is installed takes some ten milliseconds, so it is done once for each ``sys.path``."""
+    from importlib.metadata import entry_points  # a tenth of what importing bonanza takes, for what few processes need
+
     offers: dict[str, tuple[EntryPoint, ...]] = {}
     for offer in entry_points(group=f"bonanza.{group}"):
         if all(offer.value != other.value for other in offers.get(offer.name, ())):
