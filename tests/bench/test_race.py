@@ -113,6 +113,7 @@ def test_a_peer_says_which_spaces_it_does_not_know(tmp_path: Path) -> None:
     [
         ("bananana", False, "unknown"),
         ("bananas:loss=mse", False, "/loss"),
+        ("bananas:mae", False, "'mae' is no option, write bananas:OPTION=VALUE"),
         ("vizier", True, "there is no peer 'vizier'; there are optuna, smac"),
     ],
 )

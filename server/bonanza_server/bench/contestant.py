@@ -20,7 +20,7 @@ from bonanza_server.bench.errors import CannotBench
 from bonanza_server.bench.table import Table
 from bonanza_server.search.correlation import spearman
 from bonanza_server.search.history import History, Observation
-from bonanza_server.search.spec import InvalidStrategy, n_initial, strategy_spec
+from bonanza_server.search.spec import InvalidStrategy, n_initial, strategy_names, strategy_spec
 from bonanza_server.search.strategy import Model, Strategy, strategy_from_spec
 
 N_INITIAL = 10
@@ -99,6 +99,9 @@ def parse(text: str, *, peer: bool) -> Contestant:
         if name not in PEERS:
             raise CannotBench(f"there is no peer {name!r}; there are {', '.join(PEERS)}")
         return Contestant(text, True, options)
+    family, _, rest = name.partition(":")
+    if rest and family in strategy_names():
+        raise CannotBench(f"{text}: {rest!r} is no option, write {family}:OPTION=VALUE")
     try:
         return Contestant(text, False, strategy_spec({"name": name, **options}))
     except InvalidStrategy as error:
