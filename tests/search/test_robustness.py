@@ -12,7 +12,7 @@ WORST = 10.0
 
 @pytest.mark.parametrize("label", CASES)
 def test_the_default_is_never_worse_than_random_by_more_than_noise(label: str) -> None:
-    trials = 18 if CASES[label].space is CELLS else 13
+    trials = 16 if CASES[label].space is CELLS else 12
     spec = {"name": "bonanza", "candidates": 100}
     ours, baseline = compare(spec, CASES[label], seeds=range(2), trials=trials)
     assert ours.mean() >= baseline.mean() - WORST, (ours, baseline)

@@ -114,7 +114,5 @@ class Parameters:
         if not self._members:
             return self._coding.architecture(tuple(values))
         distances = (self._rows != np.asarray(values, dtype=np.uint8)).sum(axis=1)
-        for place in np.argsort(distances, kind="stable"):
-            if self._members[place].arch_id not in taken:
-                return self._members[place]
-        return None
+        nearest = (self._members[int(place)] for place in np.argsort(distances, kind="stable"))
+        return next((member for member in nearest if member.arch_id not in taken), None)
