@@ -12,7 +12,7 @@ from tests.bench.conftest import SPEC
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "bonanza.cli", "bench", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_a_benchmark_is_run_once_goes_on_where_it_was_and_reports(file: Path, tmp_path: Path) -> None:
