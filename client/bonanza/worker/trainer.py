@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from bonanza.spaces import Architecture, SearchSpace
 from bonanza.worker.data import Dataset, Part, load_digits
 from bonanza.worker.evaluator import BrokenEvaluator, Stopped, TrialContext
-from bonanza.worker.networks.nasbench201 import Network, UnknownCell, edge_operations, parameter_count
+from bonanza.worker.networks import NoNetwork, Skeleton, build, parameter_count
 from bonanza.worker.protocol import PROTOCOLS, InvalidProtocol, Protocol
 from bonanza.worker.result import Result
 
@@ -89,11 +89,12 @@ class TrainEvaluator:
             BrokenEvaluator: the space has cells this trainer has no network for.
         """
         rng = random.Random(0)
-        for _ in range(32):
-            try:
-                edge_operations(space.sample(rng))
-            except UnknownCell as error:
-                raise BrokenEvaluator(f"there is no network yet for the space {space.kind!r}: {error}") from error
+        with torch.device("meta"):  # no weights: only whether there is a network
+            for _ in range(32):
+                try:
+                    self._network(space, space.sample(rng))
+                except NoNetwork as error:
+                    raise BrokenEvaluator(str(error)) from error
 
     def evaluate(self, architecture: Architecture, trial: TrialContext) -> Result:
         """Train once, by ``trial.seed``.
@@ -104,13 +105,7 @@ class TrainEvaluator:
         """
         began = time.monotonic()
         torch.manual_seed(trial.seed)
-        network = Network(
-            edge_operations(architecture),
-            classes=self.data.classes,
-            in_channels=self.data.train.images.shape[1],
-            channels=self.protocol.channels,
-            cells=self.protocol.cells,
-        ).to(self.device)
+        network = self._network(architecture.space, architecture).to(self.device)
         curve = Curve([])
         stopped: Stopped | None = None
         try:
@@ -133,6 +128,11 @@ class TrainEvaluator:
             cost={"seconds": time.monotonic() - began},
             outcome="complete" if stopped is None else "pruned",
         )
+
+    def _network(self, space: SearchSpace, architecture: Architecture) -> nn.Module:
+        skeleton = Skeleton(self.protocol.channels, self.protocol.cells)
+        channels, height, width = self.data.train.images.shape[1:]
+        return build(space, architecture, skeleton=skeleton, classes=self.data.classes, shape=(channels, height, width))
 
 
 def train(network: nn.Module, data: Dataset, protocol: Protocol, curve: Curve) -> Iterator[int]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bonanza.spaces import Architecture, SearchSpace
-from bonanza.worker.networks.skeleton import Dropouts, InvalidSkeleton, Skeleton, Stem
+from bonanza.worker.networks.skeleton import Dropouts, InvalidSkeleton, NoNetwork, Skeleton, Stem
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,10 +34,6 @@ __all__ = [
 
 Shape = tuple[int, int, int]
 """Channels, height and width of an image."""
-
-
-class NoNetwork(ValueError):
-    """There is no network of this architecture, or none by this skeleton; the message says what can be done."""
 
 
 def build(

@@ -87,9 +87,7 @@ class Network(nn.Module):
         return scores
 
 
-def recipe(
-    space: SearchSpace, architecture: Architecture, *, skeleton: Skeleton, classes: int, shape: Shape
-) -> Recipe:
+def recipe(space: SearchSpace, architecture: Architecture, *, skeleton: Skeleton, classes: int, shape: Shape) -> Recipe:
     """Of any edge cell whose ops have known names; the space says which op is zero and which the identity.
 
     Raises:

@@ -39,9 +39,7 @@ class OwnNetwork:
         Raises:
             NoNetwork: there is no such function, or what it returns is no module. What it raises itself is passed on.
         """
-        network = self._function()(
-            self.architecture, skeleton=self.skeleton, classes=self.classes, shape=self.shape
-        )
+        network = self._function()(self.architecture, skeleton=self.skeleton, classes=self.classes, shape=self.shape)
         if not isinstance(network, nn.Module):
             raise NoNetwork(f"the builder {self.builder} must return a torch.nn.Module, not {type(network).__name__}")
         return network
@@ -52,7 +50,9 @@ class OwnNetwork:
         Raises:
             NoNetwork: always.
         """
-        raise NoNetwork(f"the network is built by your own {self.builder}, which is its code already: nothing to export")
+        raise NoNetwork(
+            f"the network is built by your own {self.builder}, which is its code already: nothing to export"
+        )
 
     def _function(self) -> Any:
         module_name, _, name = self.builder.partition(":")

@@ -15,7 +15,11 @@ LARGE: Final = 96
 """Pixels a side from which an image gets the stem ``imagenet``, which leaves an eighth of them, unless the skeleton says otherwise."""
 
 
-class InvalidSkeleton(ValueError):
+class NoNetwork(ValueError):
+    """There is no network of this architecture, or none by this skeleton; the message says what can be done."""
+
+
+class InvalidSkeleton(NoNetwork):
     """A field that is not there, a value that makes no network, or one that this network cannot have; the message says which."""
 
 
@@ -48,9 +52,9 @@ class Skeleton:
         """
         for name in ("channels", "cells"):
             value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 2**16):
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise InvalidSkeleton(
-                    f"{name} must be a whole number from 1 to {2**16}, or left out for the published one; not {value!r}"
+                    f"{name} must be a whole number of 1 or more, or left out for the published one; not {value!r}"
                 )
         for name in ("auxiliary", "dead_ops"):
             if not isinstance(getattr(self, name), bool):
