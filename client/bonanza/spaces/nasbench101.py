@@ -82,29 +82,38 @@ def cell_cost(ops: Sequence[str], edges: Sequence[Edge], channels: int = CHANNEL
     members = sum(j == len(ops) - 1 and i > 0 for i, j in edges)
     if members and channels % members:
         ops, edges = _as_trained(ops, edges)
-    total = convolution(3, channels, 3, 32) + linear(channels * 2 ** (STACKS - 1), CLASSES)
+    total = convolution(3, channels, 3, 32)
     inputs = channels
     for stack in range(STACKS):
-        outputs, size = channels * 2**stack, 32 // 2**stack
-        width = _widths(len(ops), edges, outputs)
+        size = 32 // 2**stack
+        width = vertex_channels(len(ops), edges, channels * 2**stack)
         kernels = [(width[v], width[v], KERNELS[op]) for v, op in enumerate(ops) if op in KERNELS]
         inner = sum((convolution(*shape, size) for shape in kernels), FREE)
         for _ in range(CELLS):
             total += inner + sum((convolution(inputs, width[j], 1, size) for i, j in edges if i == 0), FREE)
-            inputs = outputs
-    return total
+            inputs = width[-1]
+    return total + linear(inputs, CLASSES)
 
 
-def _widths(n: int, edges: Sequence[Edge], channels: int) -> list[int]:
-    """The channels of each vertex; of the output those of the cell."""
-    width = [0] * (n - 1) + [channels]
+def vertex_channels(n: int, edges: list[tuple[int, int]], channels: int) -> list[int]:
+    """The channels of each of ``n`` vertices of a pruned cell; of the output those of the cell, of the input 0: it has its own.
+
+    The vertices that the output reads share its ``channels``, the first ones get what does not divide; any other vertex has as many as the
+    widest that reads it (upstream's ``compute_vertex_channels``). Each has at least one, and the output then more than ``channels``.
+    """
     members = [i for i, j in edges if j == n - 1 and i]
+    width = [0] * (n - 1) + [max(channels, len(members))]
     for k, v in enumerate(members):
-        width[v] = max(1, channels // len(members) + (k < channels % len(members)))
+        width[v] = width[-1] // len(members) + (k < width[-1] % len(members))
     for i, j in reversed(edges):
         if i and i not in members:
             width[i] = max(width[i], width[j])
     return width
+
+
+def trained_cell(ops: Sequence[str], edges: Sequence[Edge]) -> tuple[list[str], list[Edge]]:
+    """The live part of a cell, in the order in which upstream first generated and trained it; ops with the input's and the output's."""
+    return _as_trained(*_pruned(ops, edges))
 
 
 def _pruned(ops: Sequence[str], edges: Sequence[Edge]) -> tuple[list[str], list[Edge]]:

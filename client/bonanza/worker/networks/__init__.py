@@ -67,7 +67,7 @@ def build_language_model(
     tokens: int,
     width: int = 748,
     layers: int = 1,
-    dropouts: Dropouts = Dropouts(),
+    dropouts: Dropouts | None = None,
 ) -> nn.Module:
     """The language model of a recurrent cell: ``model(ids, state)`` answers ``(scores, state)``.
 
@@ -80,14 +80,16 @@ def build_language_model(
         tokens: of the vocabulary.
         width: units of the embedding and of every node.
         layers: cells above one another, each with weights of its own.
-        dropouts: while it is in training mode.
+        dropouts: while it is in training mode; None: none.
 
     Raises:
         NoNetwork: it is no recurrent cell.
     """
     from bonanza.worker.networks.registry import language_recipe
 
-    return language_recipe(space, architecture, tokens=tokens, width=width, layers=layers, dropouts=dropouts).build()
+    return language_recipe(
+        space, architecture, tokens=tokens, width=width, layers=layers, dropouts=dropouts or Dropouts()
+    ).build()
 
 
 def export_code(
@@ -112,7 +114,7 @@ def export_language_model(
     tokens: int,
     width: int = 748,
     layers: int = 1,
-    dropouts: Dropouts = Dropouts(),
+    dropouts: Dropouts | None = None,
 ) -> str:
     """The same file for ``build_language_model``.
 
@@ -121,7 +123,9 @@ def export_language_model(
     """
     from bonanza.worker.networks.registry import language_recipe
 
-    return language_recipe(space, architecture, tokens=tokens, width=width, layers=layers, dropouts=dropouts).source()
+    return language_recipe(
+        space, architecture, tokens=tokens, width=width, layers=layers, dropouts=dropouts or Dropouts()
+    ).source()
 
 
 def set_drop_path(network: nn.Module, probability: float) -> None:

@@ -73,8 +73,8 @@ class FactorizedReduce(nn.Module):
 
 OPERATIONS = {
     "skip_connect": lambda channels, stride: FactorizedReduce(channels, channels) if stride > 1 else nn.Identity(),
-    "max_pool_3x3": lambda channels, stride: nn.MaxPool2d(3, stride, 1),
-    "avg_pool_3x3": lambda channels, stride: nn.AvgPool2d(3, stride, 1, count_include_pad=False),
+    "max_pool_3x3": lambda _, stride: nn.MaxPool2d(3, stride, 1),
+    "avg_pool_3x3": lambda _, stride: nn.AvgPool2d(3, stride, 1, count_include_pad=False),
     "nor_conv_1x1": lambda channels, stride: ReLUConvNorm(channels, channels, 1, stride),
     "nor_conv_3x3": lambda channels, stride: ReLUConvNorm(channels, channels, 3, stride),
     "nor_conv_5x5": lambda channels, stride: ReLUConvNorm(channels, channels, 5, stride),
@@ -85,7 +85,7 @@ OPERATIONS = {
     "dil_conv_5x5": lambda channels, stride: DilatedConv(channels, 5, stride),
     "conv1x1-bn-relu": lambda channels, stride: ConvNormReLU(channels, channels, 1, stride),
     "conv3x3-bn-relu": lambda channels, stride: ConvNormReLU(channels, channels, 3, stride),
-    "maxpool3x3": lambda channels, stride: nn.MaxPool2d(3, stride, 1),
+    "maxpool3x3": lambda _, stride: nn.MaxPool2d(3, stride, 1),
 }
 """Of channels and stride, the op. ``skip_connect`` of stride 2 is a layer with weights; ``none`` is not here: it is left out."""
 

@@ -8,7 +8,18 @@ from typing import Final, Protocol
 from bonanza.spaces import Architecture, SearchSpace
 from bonanza.spaces.constrained import Constrained
 from bonanza.spaces.pool import Pool
-from bonanza.worker.networks import Dropouts, NoNetwork, Shape, Skeleton, nasbench201
+from bonanza.worker.networks import (
+    Dropouts,
+    NoNetwork,
+    Shape,
+    Skeleton,
+    layer_graph,
+    nasbench101,
+    nasbench201,
+    recurrent,
+    resnet_stages,
+    stacked_cells,
+)
 from bonanza.worker.networks.own import OwnNetwork
 from bonanza.worker.networks.recipe import Recipe
 
@@ -18,13 +29,37 @@ class ImageRecipe(Protocol):
 
     def __call__(
         self, space: SearchSpace, architecture: Architecture, *, skeleton: Skeleton, classes: int, shape: Shape
-    ) -> Recipe: ...
+    ) -> Recipe:
+        """The recipe."""
+
+
+class LanguageRecipe(Protocol):
+    """The same for networks that read text."""
+
+    def __call__(
+        self,
+        space: SearchSpace,
+        architecture: Architecture,
+        *,
+        tokens: int,
+        width: int,
+        layers: int,
+        dropouts: Dropouts,
+    ) -> Recipe:
+        """The recipe."""
 
 
 IMAGES: Final[Mapping[str, ImageRecipe]] = {
-    "edge_cell": nasbench201.recipe,
     "nasbench201": nasbench201.recipe,
+    "edge_cell": nasbench201.recipe,
+    "nasbench101": nasbench101.recipe,
+    "node_cell": nasbench101.recipe,
+    "darts": stacked_cells.recipe,
+    "nasnet": stacked_cells.recipe,
+    "resnet_stages": resnet_stages.recipe,
+    "layer_graph": layer_graph.recipe,
 }
+LANGUAGE: Final[Mapping[str, LanguageRecipe]] = {"recurrent": recurrent.recipe}
 
 
 def image_recipe(
@@ -38,10 +73,14 @@ def image_recipe(
     space, architecture = within(space, architecture)
     if skeleton.builder is not None:
         return OwnNetwork(skeleton.builder, architecture, skeleton=skeleton, classes=classes, shape=shape)
+    if space.kind in LANGUAGE:
+        raise NoNetwork(
+            f"the space {space.kind} has networks for text, none for images: train them on a text, such as ptb"
+        )
     if space.kind not in IMAGES:
         raise NoNetwork(
-            f"there is no network for images of the space {space.kind}, only of {', '.join(IMAGES)}: write a function that builds one, and name "
-            "it in the skeleton as builder, MODULE:FUNCTION"
+            f"only you know what an architecture of the space {space.kind} means: write a function that builds its network, and name it in the "
+            f"skeleton as builder, MODULE:FUNCTION; there are networks of {', '.join([*IMAGES, *LANGUAGE])}"
         )
     return IMAGES[space.kind](space, architecture, skeleton=skeleton, classes=classes, shape=shape)
 
@@ -54,7 +93,15 @@ def language_recipe(
     Raises:
         NoNetwork: it is no recurrent cell.
     """
-    raise NoNetwork("not yet")
+    space, architecture = within(space, architecture)
+    if space.kind not in LANGUAGE:
+        raise NoNetwork(
+            f"the space {space.kind} has no networks for text, only {', '.join(LANGUAGE)} has: train them on images, such as digits"
+        )
+    for name, value in (("tokens", tokens), ("width", width), ("layers", layers)):
+        if value < 1:
+            raise NoNetwork(f"a language model has 1 or more {name}, not {value}")
+    return LANGUAGE[space.kind](space, architecture, tokens=tokens, width=width, layers=layers, dropouts=dropouts)
 
 
 def within(space: SearchSpace, architecture: Architecture) -> tuple[SearchSpace, Architecture]:
