@@ -12,6 +12,8 @@ from torch import Tensor, nn
 class DropPath(nn.Module):
     """Zero for an image with the probability last set (0 at first), else the input divided by the chance to stay; nothing in evaluation."""
 
+    keep: Tensor
+
     def __init__(self) -> None:
         """Build it; the chance is a tensor, changed in place every epoch: a compiled graph or a captured one need not be made again."""
         super().__init__()

@@ -16,7 +16,7 @@ a score from falling below 0. And where the task has classes, a ``linear`` decis
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -67,7 +67,7 @@ class ConcatenatedReLU(nn.Module):
         return torch.cat([x, -x], dim=1).relu()[:, : self.units]
 
 
-LAYERS = {
+LAYERS: dict[str, Callable[[int, int, int], nn.Module]] = {
     "conv3": lambda c_in, units, stride: ConvNormReLU(c_in, units, 3, stride),
     "conv5": lambda c_in, units, stride: ConvNormReLU(c_in, units, 5, stride),
     "conv7": lambda c_in, units, stride: ConvNormReLU(c_in, units, 7, stride),
@@ -103,7 +103,7 @@ class Network(nn.Module):
         ops = {op for op, _, _, _ in layers}
         self.flattens = not any(op.startswith(("conv", "res")) for op in ops)
         self.averages_probabilities = "softmax" in ops
-        widths = [math.prod(shape) if self.flattens else shape[0]]
+        widths = [shape[0] * shape[1] * shape[2] if self.flattens else shape[0]]
         self.layers = nn.ModuleList()
         for op, units, stride, parents in layers[1:-1]:
             c_in = sum(widths[v] for v in parents)
@@ -111,7 +111,7 @@ class Network(nn.Module):
             widths.append(units or c_in)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Scores before the softmax; of several softmax layers the logarithm of the mean probability, of linear ones the mean score."""
+        """Scores before the softmax; of several softmax layers those of the mean probability, of linear ones the mean."""
         values = [torch.flatten(images, 1) if self.flattens else images]
         for module, parents in zip(self.layers, self.parents[1:-1], strict=True):
             values.append(module(joined([values[v] for v in parents])))
@@ -121,7 +121,7 @@ class Network(nn.Module):
         stacked = torch.stack(decisions)
         if not self.averages_probabilities:
             return stacked.mean(0)
-        return torch.logsumexp(stacked.log_softmax(-1), 0) - math.log(len(decisions))
+        return torch.logsumexp(stacked.log_softmax(-1), 0)
 
 
 def joined(values: list[Tensor]) -> Tensor:
@@ -140,4 +140,4 @@ def recipe(space: SearchSpace, architecture: Architecture, *, skeleton: Skeleton
         (each["op"], classes if each["op"] in DECISIONS else each.get("units", 0), each.get("stride", 1), read)
         for each, read in zip(net["layers"], parents, strict=True)
     ]
-    return Recipe(Network, {"layers": layers, "shape": shape}, f"A network of {len(layers)} layers")
+    return Recipe(Network, {"layers": layers, "shape": shape}, f"The {space.kind} network {architecture.arch_id}")

@@ -34,7 +34,7 @@ class Cell(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The output vertex."""
-        vertices = {int(v): project(x) for v, project in self.projections.items()}
+        vertices: dict[int, Tensor] = {int(v): project(x) for v, project in self.projections.items()}
         for name, operation in self.operations.items():
             v = int(name)
             for source in self.sources[v]:
@@ -107,5 +107,5 @@ def recipe(space: SearchSpace, architecture: Architecture, *, skeleton: Skeleton
             "classes": classes,
             "in_channels": shape[0],
         },
-        f"The {space.kind} network of {architecture.text}",
+        f"The {space.kind} network {architecture.arch_id}",
     )

@@ -112,7 +112,7 @@ def recipe(space: SearchSpace, architecture: Architecture, *, skeleton: Skeleton
             "classes": classes,
             "in_channels": shape[0],
         },
-        f"The {space.kind} network of {architecture.text}",
+        f"The {space.kind} network {architecture.arch_id}",
     )
 
 

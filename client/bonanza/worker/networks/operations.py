@@ -7,6 +7,7 @@ An op may not change its input in place: others read it too.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -71,8 +72,8 @@ class FactorizedReduce(nn.Module):
         return y
 
 
-OPERATIONS = {
-    "skip_connect": lambda channels, stride: FactorizedReduce(channels, channels) if stride > 1 else nn.Identity(),
+OPERATIONS: dict[str, Callable[[int, int], nn.Module]] = {
+    "skip_connect": lambda *_: nn.Identity(),
     "max_pool_3x3": lambda _, stride: nn.MaxPool2d(3, stride, 1),
     "avg_pool_3x3": lambda _, stride: nn.AvgPool2d(3, stride, 1, count_include_pad=False),
     "nor_conv_1x1": lambda channels, stride: ReLUConvNorm(channels, channels, 1, stride),
@@ -87,7 +88,7 @@ OPERATIONS = {
     "conv3x3-bn-relu": lambda channels, stride: ConvNormReLU(channels, channels, 3, stride),
     "maxpool3x3": lambda _, stride: nn.MaxPool2d(3, stride, 1),
 }
-"""Of channels and stride, the op. ``skip_connect`` of stride 2 is a layer with weights; ``none`` is not here: it is left out."""
+"""Of channels and stride, the op; of stride 1 only where it is ``skip_connect``, which else is a ``FactorizedReduce``."""
 
 
 def known_op(name: str, kind: str) -> str:

@@ -94,7 +94,8 @@ class Network(nn.Module):
 def gated(s: Tensor, both: Tensor, activation: nn.Module) -> Tensor:
     """A node: its source ``s``, moved towards the activated value as far as the gate is open."""
     gate, value = both.chunk(2, dim=-1)
-    return s + torch.sigmoid(gate) * (activation(value) - s)
+    moved: Tensor = s + torch.sigmoid(gate) * (activation(value) - s)
+    return moved
 
 
 def dropped(x: Tensor, share: float, training: bool, shared: tuple[int, ...] = ()) -> Tensor:
@@ -118,5 +119,5 @@ def recipe(
             "layers": layers,
             "dropouts": asdict(dropouts),
         },
-        f"The language model of the {space.kind} cell {architecture.text}",
+        f"The language model of the {space.kind} cell {architecture.arch_id}",
     )

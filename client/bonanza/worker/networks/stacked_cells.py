@@ -59,7 +59,10 @@ class Cell(nn.Module):
         if 1 in reads:
             self.inputs["1"] = ReLUConvNorm(widths[1], channels, 1)
         self.operations = nn.ModuleList(
-            OPERATIONS[op](channels, stride) for (_, _, op), stride in zip(ops, strides, strict=True)
+            FactorizedReduce(channels, channels)
+            if op == "skip_connect" and stride == 2
+            else OPERATIONS[op](channels, stride)
+            for (_, _, op), stride in zip(ops, strides, strict=True)
         )
         self.drop_path = drop_path
 
@@ -184,5 +187,5 @@ def recipe(space: SearchSpace, architecture: Architecture, *, skeleton: Skeleton
             "auxiliary": skeleton.auxiliary,
             "dead_ops": skeleton.dead_ops,
         },
-        f"The {space.kind} network of {architecture.text}",
+        f"The {space.kind} network {architecture.arch_id}",
     )
