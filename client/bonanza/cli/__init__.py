@@ -1,4 +1,4 @@
-"""The command line: ``bonanza serve``, ``worker``, ``bench``, ``study``, ``space``, ``demo``, ``db``, ``version``.
+"""The command line: ``bonanza serve``, ``worker``, ``bench``, ``study``, ``space``, ``export-code``, ``demo``, ``db``, ``version``.
 
 A command decodes, calls once, prints. What goes wrong on purpose is a ``BonanzaError``, and ends as one red line and exit code 1.
 """
@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from bonanza.cli import bench, demo, serve, space, study, worker
+from bonanza.cli import bench, demo, export_code, serve, space, study, worker
 from bonanza.cli.console import say_error
 from bonanza.errors import BonanzaError
 from bonanza.version import __version__
@@ -28,6 +28,7 @@ app.command(rich_help_panel="Run")(serve.serve)
 app.command(rich_help_panel="Run")(worker.worker)
 app.command(rich_help_panel="Run")(demo.demo)
 app.command(rich_help_panel="Run")(bench.bench)
+app.command("export-code", rich_help_panel="Look and steer")(export_code.export_code)
 app.add_typer(study.app, name="study", rich_help_panel="Look and steer")
 app.add_typer(space.app, name="space", rich_help_panel="Look and steer")
 app.add_typer(serve.db, name="db", rich_help_panel="Look and steer")

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bonanza.spaces import Architecture, SearchSpace
+from bonanza.spaces.recurrent import WIDTH
 from bonanza.worker.networks.skeleton import Dropouts, InvalidSkeleton, NoNetwork, Skeleton, Stem
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def build_language_model(
     architecture: Architecture,
     *,
     tokens: int,
-    width: int = 748,
+    width: int = WIDTH,
     layers: int = 1,
     dropouts: Dropouts | None = None,
 ) -> nn.Module:
@@ -112,7 +113,7 @@ def export_language_model(
     architecture: Architecture,
     *,
     tokens: int,
-    width: int = 748,
+    width: int = WIDTH,
     layers: int = 1,
     dropouts: Dropouts | None = None,
 ) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from bonanza.spaces import Architecture, SearchSpace
-from bonanza.spaces.resnet import CHANNELS, DOUBLE, EXPANSION
+from bonanza.spaces.resnet import CHANNELS, EXPANSION
 from bonanza.worker.networks import Shape, Skeleton
 from bonanza.worker.networks.operations import NORM, ConvNormReLU
 from bonanza.worker.networks.recipe import Recipe
@@ -53,7 +53,7 @@ class Network(nn.Module):
         blocks: list[nn.Module] = []
         for number, stage in enumerate(stages):
             for place, character in enumerate(stage):
-                base *= 2 if character == DOUBLE else 1
+                base *= 2 if character == "2" else 1
                 blocks.append(Bottleneck(c_in, base, 2 if number > 0 and place == 0 else 1))
                 c_in = EXPANSION * base
         self.blocks = nn.Sequential(*blocks)

@@ -145,7 +145,7 @@ class _Gathered:
             return
         if self._begun.setdefault(name, module) != module:
             raise AssertionError(f"{name} is of {module} and of {self._begun[name]}: one file cannot have both")
-        if name in self.code or name not in read.definitions:
+        if name in self.code:
             return
         node = read.definitions[name]
         rows = self._rows(node)
