@@ -14,6 +14,13 @@ OPS = (
 )
 """By their numbers in the codes."""
 
+
+def decoded(code: str) -> dict[str, list[list[str | int]]]:
+    """The JSON of a code of the tables."""
+    pairs = [[OPS[int(op)], int(source)] for op, source in (item.split(".") for item in code.split(";"))]
+    return {"normal": pairs[:8], "reduce": pairs[8:]}
+
+
 RANDOM = """
 1.0;3.1;4.2;5.0;4.1;1.0;5.0;1.2;5.1;2.0;3.0;6.2;2.1;6.2;3.1;4.3
 2.0;6.1;6.1;2.0;2.3;6.2;6.3;3.4;2.0;3.1;5.0;6.2;3.0;1.2;1.2;4.4

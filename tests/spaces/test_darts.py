@@ -19,7 +19,7 @@ from bonanza.spaces import Architecture, InvalidArchitecture, space_from_spec
 from bonanza.spaces.blocks import BlockGenome
 from bonanza.spaces.contract.interpreter import PRIME, apply, evaluate, random_weights
 from bonanza.spaces.cost import Cost
-from tests.spaces.golden_darts import MEASURED, OPS, RANDOM
+from tests.spaces.golden_darts import MEASURED, OPS, RANDOM, decoded
 from tests.strategies import generators
 
 DARTS = space_from_spec({"kind": "darts"})
@@ -32,12 +32,6 @@ V2 = (
 )
 
 Cell = list[list[Any]]
-
-
-def decoded(code: str) -> dict[str, Cell]:
-    """The JSON of a code of the tables."""
-    pairs = [[OPS[int(op)], int(source)] for op, source in (item.split(".") for item in code.split(";"))]
-    return {"normal": pairs[:8], "reduce": pairs[8:]}
 
 
 def written(json: dict[str, Cell]) -> str:

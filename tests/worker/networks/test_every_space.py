@@ -56,7 +56,6 @@ class TestEdgeCellWithNamesOfItsOwn(NetworkContract):
 class TestDarts(NetworkContract):
     spec: ClassVar[dict[str, Any]] = {"kind": "darts"}
     skeleton = Skeleton(channels=2, cells=3)
-    published = (AS_PUBLISHED, 10, CIFAR)
 
 
 class TestDartsWithNone(NetworkContract):
@@ -68,7 +67,6 @@ class TestDartsWithNone(NetworkContract):
 class TestNasnet(NetworkContract):
     spec: ClassVar[dict[str, Any]] = {"kind": "nasnet"}
     skeleton = Skeleton(channels=2, cells=5)
-    published = (AS_PUBLISHED, 10, CIFAR)
 
 
 class TestResNetStages(NetworkContract):
@@ -101,13 +99,11 @@ class TestPool(NetworkContract):
             {"edges": ["nor_conv_1x1", "none", *["avg_pool_3x3"] * 4]},
         ],
     }
-    published = (AS_PUBLISHED, 10, CIFAR)
 
 
 class TestConstrained(NetworkContract):
-    spec: ClassVar[dict[str, Any]] = {"kind": "darts", "constraints": [{"count": "skip_connect", "most": 3}]}
-    skeleton = Skeleton(channels=2, cells=3)
-    published = (AS_PUBLISHED, 10, CIFAR)
+    spec: ClassVar[dict[str, Any]] = {"kind": "darts", "constraints": [{"count": "sep_conv_5x5", "most": 3}]}
+    skeleton = Skeleton(channels=2, cells=1)
 
 
 class TestRecurrent(NetworkContract):
