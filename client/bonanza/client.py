@@ -74,6 +74,7 @@ class Client:
         direction: Literal["maximize", "minimize"] = "maximize",
         bounds: tuple[float, float] | None = None,
         strategy: Mapping[str, Any] | str | None = None,
+        pruner: Mapping[str, Any] | str | None = None,
         budget: Mapping[str, Any] | schemas.Budget | None = None,
         lease: Mapping[str, Any] | schemas.LeasePolicy | None = None,
         seed: int = 0,
@@ -90,6 +91,7 @@ class Client:
             direction: which way is better.
             bounds: a value outside is refused when it is told.
             strategy: a name, or a name with options such as ``{"name": "bananas", "n_initial": 20}``; the server's default where left out.
+            pruner: ``median``, ``asha``, or either with options: which trainings end early, by what they report; none where left out.
             budget: ``max_trials``, ``max_seconds``, ``target``, ``max_parallel``, ``max_failures``.
             lease: ``ttl_s``, ``heartbeat_s``, ``max_attempts``, ``trial_timeout_s``.
             seed: everything the server draws comes from it.
@@ -110,6 +112,7 @@ class Client:
         }
         optional = {
             "strategy": None if strategy is None else _spec(strategy, "name"),
+            "pruner": None if pruner is None else _spec(pruner, "name"),
             "budget": _fields(budget),
             "lease": _fields(lease),
             "protocol": None if protocol is None else dict(protocol),

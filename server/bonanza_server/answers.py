@@ -110,6 +110,7 @@ def study_answer(study: Row, *, space: dict[str, Any] | None, best: dict[str, An
         objective=objectives[0],
         objectives=objectives,
         strategy=study["strategy"],
+        pruner=study["pruner"],
         budget=Budget.model_validate(study["budget"]),
         lease=LeasePolicy.model_validate(study["lease"]),
         seed=study["seed"],

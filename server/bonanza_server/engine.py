@@ -250,4 +250,6 @@ def job_of(read: HistoryRead) -> FitJob:
         excluded=read.excluded,
         pool_size=POOL_SIZE,
         sources=read.sources,
+        pruned=read.pruned,
+        curves=read.curves,
     )

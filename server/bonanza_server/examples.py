@@ -59,6 +59,7 @@ _STUDY: Final[JSON] = {
     "objective": _OBJECTIVE,
     "objectives": [_OBJECTIVE],
     "strategy": {"name": "random"},
+    "pruner": {"name": "asha", "metric": None, "min_steps": 1, "reduction": 3},
     "budget": _BUDGET,
     "lease": {"ttl_s": 60.0, "heartbeat_s": 20.0, "max_attempts": 3},
     "seed": 7,
@@ -78,6 +79,26 @@ _STUDY: Final[JSON] = {
     "model": _MODEL,
     "revision": 1,
     "created_at": "2026-03-01T09:00:00Z",
+}
+_WORKER_REPORT: Final[JSON] = {
+    "study": "cifar",
+    "evaluator": "train:cifar10",
+    "state": "running",
+    "host": "gpu7",
+    "versions": {"bonanza": "0.1.0", "python": "3.11.7", "driver": "580.65.06"},
+    "slots": [
+        {"name": "gpu0", "state": "evaluating", "trial": 12, "measured": 41, "failed": 1, "failures_in_a_row": 0},
+        {"name": "gpu1", "state": "quarantined", "failed": 5, "failures_in_a_row": 5, "error": "infra: CUDA error"},
+    ],
+    "gpus": [
+        {"id": "0", "name": "NVIDIA H100", "utilisation": 97.0, "memory_used_mb": 31_210, "memory_total_mb": 81_559}
+    ],
+}
+_WORKER: Final[JSON] = _WORKER_REPORT | {
+    "id": "gpu7",
+    "registered_at": "2026-03-01T09:00:00Z",
+    "seen_at": "2026-03-01T12:00:04Z",
+    "silent_s": 7.5,
 }
 _SPACE_KIND: Final[JSON] = {
     "kind": "nasbench201",
@@ -170,6 +191,7 @@ BODIES: Final[dict[str, JSON]] = {
         "space": _SPACE,
         "objective": {"name": "accuracy", "direction": "maximize"},
         "strategy": {"name": "bananas"},
+        "pruner": {"name": "asha", "min_steps": 1, "reduction": 3},
         "budget": {"max_trials": 100},
         "seed": 7,
     },
@@ -183,6 +205,9 @@ BODIES: Final[dict[str, JSON]] = {
     "Trial": _COMPLETE,
     "TrialChange": {"note": "looks like a bad node", "invalidate": True},
     "TrialList": {"trials": [_COMPLETE], "next_page_token": None},
+    "Worker": _WORKER,
+    "WorkerList": {"workers": [_WORKER]},
+    "WorkerReport": _WORKER_REPORT,
     "ValidateAnswer": {
         "space": _SPACE,
         "architectures": [

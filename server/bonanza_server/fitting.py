@@ -28,6 +28,8 @@ class FitJob:
     excluded: list[str]
     pool_size: int
     sources: list[dict[str, Any]] = field(default_factory=list)
+    pruned: list[tuple[int, dict[str, Any], list[list[float]]]] = field(default_factory=list)
+    curves: list[tuple[list[list[float]], float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

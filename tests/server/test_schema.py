@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -18,7 +19,7 @@ from alembic.script import ScriptDirectory
 from bonanza_server.store import migrate
 from bonanza_server.store.database import Database, DatabaseError
 from bonanza_server.store.migrate import VERSION_TABLE
-from bonanza_server.store.models import metadata
+from bonanza_server.store.models import metadata, studies
 
 ROOT = Path(__file__).parents[2]
 
@@ -113,8 +114,25 @@ def test_processes_that_start_at_once_take_turns(new_database: Callable[[], str]
         starter.stdin.close()
         starter.stdin = None
     said = sorted(starter.communicate(timeout=60)[0].strip() for starter in starters)
-    assert said == ["0001", "0001", "None"]
+    assert said == sorted(["None", migrate.newest(), migrate.newest()])
     assert [starter.returncode for starter in starters] == [0, 0, 0]
+
+
+def test_studies_of_the_first_schema_prune_nothing(database: Database) -> None:
+    with migrate._turn(database) as connection:
+        command.upgrade(migrate._config(connection), "0001")
+        connection.execute(sa.text("INSERT INTO spaces VALUES ('h', '{}')"))
+        columns = {column["name"]: column for column in sa.inspect(connection).get_columns("studies")}
+        filled = {"name": "old", "space_hash": "h"} | {
+            name: "[]" if isinstance(column["type"], sa.JSON) else "x" if isinstance(column["type"], sa.String) else 0
+            for name, column in columns.items()
+            if not column["nullable"] and name not in {"name", "space_hash", "project"}
+        }
+        names = ", ".join(filled)
+        connection.execute(sa.text(f"INSERT INTO studies ({names}) VALUES (:{', :'.join(filled)})"), filled)
+    migrate.upgrade(database)
+    with database.engine.connect() as connection:
+        assert connection.execute(sa.select(studies.c.name, studies.c.pruner)).all() == [("old", {"name": "none"})]
 
 
 def test_a_schema_that_is_not_there_is_named_with_the_command_that_makes_it(database: Database) -> None:
@@ -132,9 +150,9 @@ def test_every_migration_follows_one_other_and_says_what_it_does() -> None:
 
 def test_alembic_itself_runs_in_the_checkout_and_sees_no_drift(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/study.db"
-    for command in (["upgrade", "head"], ["check"], ["downgrade", "base"], ["upgrade", "head"]):
+    for arguments in (["upgrade", "head"], ["check"], ["downgrade", "base"], ["upgrade", "head"]):
         ran = subprocess.run(
-            [sys.executable, "-m", "alembic", *command],
+            [sys.executable, "-m", "alembic", *arguments],
             cwd=ROOT,
             env={"BONANZA_DATABASE_URL": url, "PATH": ""},
             capture_output=True,

@@ -4,6 +4,7 @@ from bonanza.schemas.base import JSON as JSON
 from bonanza.schemas.base import Answer as Answer
 from bonanza.schemas.base import Name as Name
 from bonanza.schemas.base import Request as Request
+from bonanza.schemas.base import WorkerId as WorkerId
 from bonanza.schemas.model import Alternative as Alternative
 from bonanza.schemas.model import Explanation as Explanation
 from bonanza.schemas.model import Model as Model
@@ -11,6 +12,9 @@ from bonanza.schemas.model import ModelStatus as ModelStatus
 from bonanza.schemas.prediction import PredictAnswer as PredictAnswer
 from bonanza.schemas.prediction import Predicted as Predicted
 from bonanza.schemas.prediction import PredictRequest as PredictRequest
+from bonanza.schemas.pruner import AshaPruner as AshaPruner
+from bonanza.schemas.pruner import MedianPruner as MedianPruner
+from bonanza.schemas.pruner import NoPruner as NoPruner
 from bonanza.schemas.service import FieldError as FieldError
 from bonanza.schemas.service import Health as Health
 from bonanza.schemas.service import Problem as Problem
@@ -58,3 +62,8 @@ from bonanza.schemas.trial import Trial as Trial
 from bonanza.schemas.trial import TrialChange as TrialChange
 from bonanza.schemas.trial import TrialError as TrialError
 from bonanza.schemas.trial import TrialList as TrialList
+from bonanza.schemas.worker import Gpu as Gpu
+from bonanza.schemas.worker import Slot as Slot
+from bonanza.schemas.worker import Worker as Worker
+from bonanza.schemas.worker import WorkerList as WorkerList
+from bonanza.schemas.worker import WorkerReport as WorkerReport

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from bonanza.schemas.base import JSON, Answer, GivenJSON, Label, Name, Request, Seed, Tags, Text, Whole
 from bonanza.schemas.model import ModelStatus
+from bonanza.schemas.pruner import METRIC, NoPruner, Pruner
 
 StudyState = Literal["running", "paused", "finished"]
 
@@ -77,6 +78,10 @@ class StudySpec(Request):
         default_factory=lambda: {"name": "bonanza"},
         description='for example {"name": "bananas"}; "bonanza" where left out',
     )
+    pruner: Pruner = Field(
+        default_factory=NoPruner,
+        description='which trainings end early, for example {"name": "asha", "min_steps": 1, "reduction": 3}; none where left out',
+    )
     budget: Budget = Field(default_factory=Budget)
     lease: LeasePolicy = Field(default_factory=LeasePolicy)
     seed: Seed = 0
@@ -92,6 +97,17 @@ class StudySpec(Request):
             )
         self.objectives = self.objectives or [self.objective] if self.objective else self.objectives
         self.objective = (self.objectives or [None])[0]  # type: ignore[list-item]
+        return self
+
+    @model_validator(mode="after")
+    def _something_to_prune_by(self) -> StudySpec:
+        if not isinstance(self.pruner, NoPruner) and self.pruner.metric is None and self.objective is not None:
+            try:
+                METRIC.validate_python(self.objective.name)
+            except ValidationError as error:
+                raise ValueError(
+                    'the objective\'s name has quotes or the like: name the reported metric to prune by with "pruner": {"metric": …} (pruner.metric)'
+                ) from error
         return self
 
 
@@ -128,6 +144,7 @@ class Study(Answer):
     objective: Objective
     objectives: list[Objective]
     strategy: JSON
+    pruner: JSON = Field(default_factory=lambda: {"name": "none"})
     budget: Budget
     lease: LeasePolicy
     seed: int

@@ -85,7 +85,7 @@ def heartbeat(ledger: Ledger, trial: Row, attempt: Row, progress: float | None) 
         if progress is not None:
             columns["progress"] = progress
         ledger.change_attempt(trial["number"], attempt["attempt"], **columns)
-        return "continue", expires
+        return trial["directive"] or "continue", expires
     if attempt["state"] == "expired" and attempt["told"] is None and trial["state"] == "pending" and not overdue:
         expires = _expiry(policy, ledger.now, attempt["deadline"])
         ledger.change_attempt(
@@ -99,7 +99,7 @@ def heartbeat(ledger: Ledger, trial: Row, attempt: Row, progress: float | None) 
         # A retry in between has set the count to nothing; the lease that is live now counts, or its release would leave -1.
         ledger.move(trial, "running", live_attempt=attempt["attempt"], front=0, attempts=max(1, trial["attempts"]))
         ledger.record("trial.revived", trial["number"], attempt=attempt["attempt"])
-        return "continue", expires
+        return trial["directive"] or "continue", expires
     return ("cancel" if trial["state"] == "cancelled" or overdue else "superseded"), None
 
 

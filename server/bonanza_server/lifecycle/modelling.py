@@ -31,6 +31,10 @@ class HistoryRead(NamedTuple):
     """Ids of the cells that must not be proposed."""
     sources: list[dict[str, Any]]
     """Of other studies that the strategy reads: {study, seq, space, maximize, observations}, ``seq`` being the newest event read."""
+    pruned: list[tuple[int, dict[str, Any], list[list[float]]]]
+    """(trial's number, architecture, learning curve) of the trainings that were cut short."""
+    curves: list[tuple[list[list[float]], float]]
+    """(learning curve, value) of the complete ones, where something was cut short."""
 
     @property
     def maximize(self) -> bool:
@@ -71,6 +75,7 @@ def _read_one(connection: Connection, study: Row) -> HistoryRead:
         trials.c.state,
         trials.c.value,
         trials.c.measurements,
+        trials.c.curve,
     )
     rows = connection.execute(
         sa.select(*columns, trials.c.repeat_of)
@@ -80,6 +85,8 @@ def _read_one(connection: Connection, study: Row) -> HistoryRead:
     cells: dict[str, tuple[int, dict[str, Any], list[float]]] = {}
     pending: dict[str, dict[str, Any]] = {}
     excluded: dict[str, None] = {}
+    pruned: list[tuple[int, str, dict[str, Any], list[list[float]]]] = []
+    curves: list[tuple[list[list[float]], float]] = []
     for row in rows:
         if row.repeat_of is None:
             excluded[row.arch_id] = None
@@ -87,11 +94,20 @@ def _read_one(connection: Connection, study: Row) -> HistoryRead:
             values = cells.setdefault(row.arch_id, (row.number, row.architecture, []))[2]
             values.append(row.value)
             values.extend(measurement["value"] for measurement in row.measurements or ())
+            if row.curve and row.repeat_of is None:
+                curves.append((row.curve, row.value))
+        elif row.state == "pruned" and row.curve:
+            pruned.append((row.number, row.arch_id, row.architecture, row.curve))
         elif row.state in {"pending", "running"}:
             pending[row.arch_id] = row.architecture
     observations = subset(list(cells.values()), study)
     unmeasured = [architecture for arch_id, architecture in pending.items() if arch_id not in cells]
-    return HistoryRead(study, spec, observations, unmeasured, list(excluded), [])
+    room = MOST_OBSERVATIONS - len(observations)
+    cut_short = [(number, cell, curve) for number, arch_id, cell, curve in pruned if arch_id not in cells]
+    cut_short = cut_short[max(0, len(cut_short) - room) :]
+    return HistoryRead(
+        study, spec, observations, unmeasured, list(excluded), [], cut_short, curves if cut_short else []
+    )
 
 
 def subset(

@@ -34,14 +34,14 @@ MOVES: Final[dict[str, tuple[frozenset[str], str | None]]] = {
 BIRTHS: Final = {"trial.started": "running", "trial.queued": "pending", "trial.imported": "complete"}
 """The events that make a trial, and its first state."""
 RESULTS: Final = {"trial.completed", "trial.measured", "trial.imported", "trial.invalidated"}
-"""The events that put the model behind."""
+"""The events that put the model behind; a pruned trial's does too where it has a learning curve."""
 
 _GIVEN = ("architecture", "arch_id", "origin", "priority", "tags", "repeat_of")
 _PROPOSED = ("fit_version", "fit_event", "fit_rank", "mean", "std", "acquisition")
 _RESULT = ("value", "metrics", "cost", "seed")
 _NEW_TRIAL: Final[Row] = {
     **dict.fromkeys((*_GIVEN, *_PROPOSED, "value", "metrics", "cost", "told_seed", "measurements", "error")),
-    **dict.fromkeys(("live_attempt", "last_worker", "checkpoint", "note", "started_at", "finished_at")),
+    **dict.fromkeys(("live_attempt", "last_worker", "checkpoint", "curve", "note", "started_at", "finished_at")),
     **dict.fromkeys(("front", "priority", "attempts", "leases"), 0),
     **dict.fromkeys(("late", "invalidated", "started"), False),
     "phase": "search",
@@ -99,7 +99,7 @@ def replay(events: Iterable[Mapping[str, Any]]) -> Tables:
                 _change_trial(tables, step, step.number)
         except KeyError as missing:
             raise BrokenHistory(f"event {seq}, {step.kind}, lacks {missing}") from missing
-        if step.kind in RESULTS:
+        if step.kind in RESULTS or (step.kind == "trial.pruned" and step.data.get("curve")):
             results.append(seq)
     if seq == 0:
         raise BrokenHistory("there are no events: a study begins with study.created")
@@ -185,7 +185,7 @@ def _trial_columns(step: _Step, trial: Row) -> Row:
         case "trial.failed" | "trial.infeasible":
             return {"error": data["error"], "checkpoint": data["checkpoint"]}
         case "trial.completed" | "trial.pruned":
-            return _result(data) | {"late": data["late"], "error": None}
+            return _result(data) | {"late": data["late"], "error": None, "curve": data.get("curve")}
         case "trial.imported":
             return _result(data) | {"origin": "import", "seed": data["trial_seed"]}
         case "trial.measured":

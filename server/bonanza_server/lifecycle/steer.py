@@ -157,7 +157,7 @@ def retry(ledger: Ledger, trial: Row) -> None:
     if trial["state"] not in {"failed", "infeasible", "cancelled"}:
         detail = f"trial {trial['number']} is {trial['state']}: retry brings back failed, infeasible and cancelled trials; repeat measures a cell again"
         raise Refused("conflict", detail, state=trial["state"])
-    ledger.move(trial, "pending", attempts=0, front=1, error=None, finished_at=None, late=False)
+    ledger.move(trial, "pending", attempts=0, front=1, error=None, finished_at=None, late=False, directive=None)
     ledger.record("trial.retried", trial["number"])
 
 

@@ -44,7 +44,7 @@ COUNTERS = [
     "fit_results",
     "fit_failures",
 ]
-COMPARED = ("objectives", "strategy", "budget", "lease", "seed", "protocol", "tags", "description")
+COMPARED = ("objectives", "strategy", "pruner", "budget", "lease", "seed", "protocol", "tags", "description")
 
 
 def fingerprint(value: Any) -> str:

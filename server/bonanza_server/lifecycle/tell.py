@@ -16,6 +16,7 @@ from bonanza.schemas import TellRequest
 from bonanza_server.errors import Refused
 from bonanza_server.lifecycle.lease import count_failure, fail, fail_or_requeue, keep_checkpoint
 from bonanza_server.lifecycle.ledger import Ledger, Row
+from bonanza_server.lifecycle.pruning import kept_curve
 from bonanza_server.store.models import attempts, trials
 
 RETRIED = {"infra", "lost"}
@@ -124,6 +125,7 @@ def _complete(ledger: Ledger, trial: Row, attempt: Row, told: dict[str, Any], *,
         ledger.change(trial, measurements=[*(trial["measurements"] or []), data])
         ledger.new_result(ledger.record("trial.measured", number, **data))
         return Told(accepted=True)
+    curve = kept_curve(ledger, trial, pruned=False)
     superseded = None if live else trial["live_attempt"]
     if superseded is not None:
         ledger.change_attempt(number, superseded, state="superseded", ended_at=ledger.now)
@@ -134,12 +136,14 @@ def _complete(ledger: Ledger, trial: Row, attempt: Row, told: dict[str, Any], *,
         metrics=told["metrics"],
         cost=told["cost"],
         told_seed=told["seed"],
+        curve=curve,
         late=not live,
         error=None,
         live_attempt=None,
         finished_at=ledger.now,
     )
-    ledger.new_result(ledger.record("trial.completed", number, **data, late=not live, superseded=superseded))
+    more = {} if curve is None else {"curve": curve}
+    ledger.new_result(ledger.record("trial.completed", number, **data, **more, late=not live, superseded=superseded))
     ledger.study["failures_in_a_row"] = 0
     return Told(accepted=True, is_best=note_best(ledger, trial))
 
@@ -169,6 +173,7 @@ def find_best(ledger: Ledger) -> None:
 
 def _pruned(ledger: Ledger, trial: Row, attempt: Row, told: dict[str, Any], *, live: bool) -> Told:
     _end_attempt(ledger, trial, attempt, told, state="pruned")
+    curve = kept_curve(ledger, trial, pruned=True)
     ledger.move(
         trial,
         "pruned",
@@ -176,13 +181,17 @@ def _pruned(ledger: Ledger, trial: Row, attempt: Row, told: dict[str, Any], *, l
         metrics=told["metrics"],
         cost=told["cost"],
         told_seed=told["seed"],
+        curve=curve,
         late=not live,
         live_attempt=None,
         error=None,
         finished_at=ledger.now,
     )
     data = {k: told[k] for k in ("value", "metrics", "cost", "seed")}
-    ledger.record("trial.pruned", trial["number"], attempt=attempt["attempt"], late=not live, **data)
+    more = {} if curve is None else {"curve": curve}
+    seq = ledger.record("trial.pruned", trial["number"], attempt=attempt["attempt"], late=not live, **data, **more)
+    if curve is not None:
+        ledger.new_result(seq)  # the model reads it, as a censored result
     ledger.study["failures_in_a_row"] = 0
     return Told(accepted=True)
 

@@ -22,7 +22,7 @@ from bonanza.schemas import (
 from bonanza_server.answers import moment, trial_answer, trial_fields
 from bonanza_server.body import JsonRoute
 from bonanza_server.deps import IdempotencyKey, StudyName, TrialNumber, answer, key_of, service_of
-from bonanza_server.lifecycle import lease
+from bonanza_server.lifecycle import lease, pruning
 from bonanza_server.lifecycle.ledger import Ledger, Row
 from bonanza_server.lifecycle.tell import tell as record
 from bonanza_server.problem_docs import problems
@@ -98,7 +98,10 @@ async def report(
 
     def work(ledger: Ledger) -> HeartbeatAnswer:
         trial, attempt = lease.held_attempt(ledger, number)
-        lease.report(ledger, attempt, [(point.step, point.metrics) for point in request.points])
+        points = [(point.step, point.metrics) for point in request.points]
+        before = pruning.judged_curve(ledger, trial)
+        lease.report(ledger, attempt, points)
+        pruning.judge(ledger, trial, points, before)
         return _beat(ledger, trial, attempt, None)
 
     return await _post(http, idempotency_key, study, work, (number, request.lease_token), wakes=0)

@@ -113,8 +113,8 @@ class Bananas:
             prune_zero_paths=options.prune_zero_paths,
             truncate=options.truncate,
         )
-        cells = encoder.encode([observed.architecture for observed in history.observations])
-        values = [observed.value for observed in history.observations]
+        cells = encoder.encode([observed.architecture for observed in history.evidence])
+        values = [observed.value for observed in history.evidence]
         scale = TargetScale.of(values, maximize=history.maximize)
         targets = scale.targets(values)
         training = Training(

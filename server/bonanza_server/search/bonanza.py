@@ -120,7 +120,7 @@ def _chunks(views: Sequence[Rows], known: int) -> list[list[Rows]]:
 
 def views_beside(history: History, others: Sequence[Architecture]) -> tuple[list[Rows], list[Rows]]:
     """The views of the observed cells and of ``others``, with the same columns."""
-    known = [observed.architecture for observed in history.observations]
+    known = [observed.architecture for observed in history.evidence]
     if is_listed(history.space):
         catalogue = catalogue_of(history.space)
         return catalogue.rows(known), catalogue.rows(others)
@@ -146,9 +146,9 @@ class Bonanza:
         """The process of ``history``; without a single observation there is nothing to fit, and cells are drawn at random."""
         if not history.observations:
             return RandomModel(history)
-        values = [observed.value for observed in history.observations]
+        values = [observed.value for observed in history.evidence]
         scale = UpperScale.of(values, maximize=history.maximize)
-        measurements = np.array([float(len(observed.values)) for observed in history.observations])
+        measurements = np.array([observed.weight for observed in history.evidence])
         known, _ = views_beside(history, ())
         scales = views_of(history.space).distances
         process = gaussian_process.fit(known, scale.targets(values), measurements, scales, PRIOR)

@@ -115,9 +115,9 @@ class Bonas:
         every = self.options.retrain_every
         trained_on = every * (len(history.observations) // every) or len(history.observations)
         transfer = transferred(history, trained_on, self.options)
-        scale = TargetScale.of([seen.value for seen in history.observations], maximize=history.maximize)
-        phi = transfer.embedder.embed([observed.architecture for observed in history.observations])
-        regression = BayesianRegression.fit(phi, scale.targets([seen.value for seen in history.observations]))
+        scale = TargetScale.of([seen.value for seen in history.evidence], maximize=history.maximize)
+        phi = transfer.embedder.embed([observed.architecture for observed in history.evidence])
+        regression = BayesianRegression.fit(phi, scale.targets([seen.value for seen in history.evidence]))
         return BonasModel(self.options, history, transfer, trained_on, scale, regression)
 
     def propose(self, history: History, n: int, rng: np.random.Generator) -> list[Proposal]:

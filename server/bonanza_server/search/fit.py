@@ -19,6 +19,7 @@ import torch
 
 from bonanza.spaces import SearchSpace, space_from_spec
 from bonanza_server.search.batch import GREEDY
+from bonanza_server.search.censored import estimates
 from bonanza_server.search.history import History, Observation, Source
 from bonanza_server.search.spec import strategy_spec
 from bonanza_server.search.strategy import Model, strategy_from_spec
@@ -34,7 +35,8 @@ class Snapshot:
     """What a fit reads of a study; JSON types throughout.
 
     ``observations`` are (trial number, architecture, values), one a cell, in the order of their numbers, ``pending`` architectures
-    likewise; ``excluded`` are the ids of further cells never to be proposed (the observed and pending ones are added). ``seq`` is the
+    likewise; ``pruned`` are (trial number, architecture, learning curve) of trainings that were cut short, and ``curves`` the (learning curve,
+    value) of the complete ones, which tell what the others might have come to; ``excluded`` are the ids of further cells never to be proposed (the observed and pending ones are added). ``seq`` is the
     number of results the study had when it was read, not its newest event: fits have events too, and when they end must not matter.
     ``sources`` are other studies that the strategy reads, {study, seq, space, maximize, observations}; ``seq`` is here the newest event of
     each, which says what was read of it.
@@ -50,6 +52,8 @@ class Snapshot:
     excluded: list[str] = field(default_factory=list)
     pool_size: int = POOL
     sources: list[dict[str, Any]] = field(default_factory=list)
+    pruned: list[tuple[int, dict[str, Any], list[list[float]]]] = field(default_factory=list)
+    curves: list[tuple[list[list[float]], float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +94,12 @@ def fit(snapshot: Snapshot) -> Fit:
             }
             for proposal in proposals
         ],
-        diagnostics={**model.diagnostics, "pending": len(history.pending), **_circumstances()},
+        diagnostics={
+            **model.diagnostics,
+            "pending": len(history.pending),
+            "censored": len(history.censored),
+            **_circumstances(),
+        },
         seconds=time.perf_counter() - started,
     )
 
@@ -130,16 +139,24 @@ def _key(snapshot: Snapshot) -> str:
     """A digest of all that a model depends on; what is pending or must not be proposed only matters to the proposals."""
     read = [snapshot.space, snapshot.strategy, snapshot.seed, snapshot.seq, snapshot.maximize, snapshot.observations]
     read.append(snapshot.sources)
+    read += [snapshot.pruned, snapshot.curves]
     return hashlib.blake2b(json.dumps(read, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _history(snapshot: Snapshot) -> History:
     space = space_from_spec(snapshot.space)
     observations = _observed(space, snapshot.observations)
+    guesses = estimates([curve for _, _, curve in snapshot.pruned], snapshot.curves, maximize=snapshot.maximize)
+    pruned = tuple(
+        Observation(space.validate(architecture), (guess,), number, censored=True)
+        for (number, architecture, _), guess in zip(snapshot.pruned, guesses, strict=True)
+        if guess is not None
+    )
     pending = tuple(space.validate(architecture) for architecture in snapshot.pending)
-    known = {cell.arch_id for cell in (*(observed.architecture for observed in observations), *pending)}
+    known = {cell.arch_id for cell in (*(one.architecture for one in (*observations, *pruned)), *pending)}
     sources = tuple(_source(read) for read in snapshot.sources)
-    return History(space, snapshot.maximize, observations, pending, frozenset(known.union(snapshot.excluded)), sources)
+    seen = frozenset(known.union(snapshot.excluded))
+    return History(space, snapshot.maximize, observations, pending, seen, sources, pruned)
 
 
 def _source(read: dict[str, Any]) -> Source:

@@ -7,14 +7,22 @@ from functools import cached_property
 
 from bonanza.spaces import Architecture, SearchSpace
 
+CENSORED_WEIGHT = 0.05
+"""What the estimate of a pruned training weighs, in measurements. Accuracies at a third of the schedule rank cells with a correlation of about 0.8, so a
+third of the variance of their results stays unknown: some twenty times the noise of one measurement, by the prior of ``bonanza``."""
+
 
 @dataclass(frozen=True)
 class Observation:
-    """A measured cell. ``values`` are all its measurements in the objective's unit; ``number`` is its (first) trial."""
+    """A measured cell. ``values`` are all its measurements in the objective's unit; ``number`` is its (first) trial.
+
+    ``censored``: the training was pruned, and the value is an estimate of what it would have come to (``search.censored``).
+    """
 
     architecture: Architecture
     values: tuple[float, ...]
     number: int
+    censored: bool = False
 
     def __post_init__(self) -> None:
         if not self.values:
@@ -24,6 +32,11 @@ class Observation:
     def value(self) -> float:
         """The mean of the measurements; means of parts, so that huge values do not overflow."""
         return sum(value / len(self.values) for value in self.values)
+
+    @property
+    def weight(self) -> float:
+        """What it says of the cell's true value, in measurements: the noise's variance is divided by it."""
+        return CENSORED_WEIGHT if self.censored else float(len(self.values))
 
 
 @dataclass(frozen=True)
@@ -44,7 +57,11 @@ class History:
     """Everything a strategy may know of a study.
 
     ``observations`` and ``pending`` are in the order of their trial numbers. ``seen`` holds the canonical ids that must never be
-    proposed: observed, pending, failed, infeasible, cancelled. It is only ever asked for membership, so its order cannot matter.
+    proposed: observed, pruned, pending, failed, infeasible, cancelled. It is only ever asked for membership, so its order cannot matter.
+
+    ``censored`` are the pruned cells, in the order of their trial numbers: to be learned from (``evidence``), never to be taken for results. There are
+    none without observations.
+
     ``sources`` are the studies that the strategy's options name (``spec.studies``), in that order, without those that are gone.
     """
 
@@ -54,6 +71,14 @@ class History:
     pending: tuple[Architecture, ...]
     seen: frozenset[str]
     sources: tuple[Source, ...] = ()
+    censored: tuple[Observation, ...] = ()
+
+    @cached_property
+    def evidence(self) -> tuple[Observation, ...]:
+        """What a model is fitted to: the observations and the censored cells, in the order of their trial numbers."""
+        if not self.censored:
+            return self.observations
+        return tuple(sorted((*self.observations, *self.censored), key=lambda seen: seen.number))
 
     @cached_property
     def best_first(self) -> tuple[Observation, ...]:

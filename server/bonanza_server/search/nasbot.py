@@ -186,7 +186,7 @@ class Nasbot:
         """The model of ``history``; without a single observation there is nothing to fit, and cells are drawn at random."""
         if not history.observations:
             return RandomModel(history)
-        scale = TargetScale.of([observed.value for observed in history.observations], maximize=history.maximize)
+        scale = TargetScale.of([observed.value for observed in history.evidence], maximize=history.maximize)
         usual = [len(canonical(observed.architecture).labels) for observed in history.best_first[:FEW]]
         fitted = representatives(history, min(self.options.fitted, affordable(sum(usual) / len(usual))))
         cells = tuple(observed.architecture for observed in fitted)
@@ -205,15 +205,15 @@ class Nasbot:
 
 
 def representatives(history: History, most: int) -> list[Observation]:
-    """All observations, or ``most`` of them, in the order of their trials: half the best ones, a quarter the newest, the rest a sample.
+    """All evidence, or ``most`` of it, in the order of their trials: half the best ones, a quarter the newest, the rest a sample.
 
     The sample is of the least ids, which are digests: as good as random, and nearly the same in the next fit, which then has few new distances.
     """
-    observations = history.observations
-    if len(observations) <= most:
-        return list(observations)
-    by_id = sorted(observations, key=lambda observed: (observed.architecture.arch_id, observed.number))
-    newest = sorted(observations, key=lambda observed: -observed.number)
+    evidence = history.evidence
+    if len(evidence) <= most:
+        return list(evidence)
+    by_id = sorted(evidence, key=lambda observed: (observed.architecture.arch_id, observed.number))
+    newest = sorted(evidence, key=lambda observed: -observed.number)
     kept: dict[int, Observation] = {}
     for order, share in ((history.best_first, most // 2), (newest, most // 4), (by_id, most)):
         left = (observed for observed in order if observed.number not in kept)

@@ -37,6 +37,7 @@ studies = sa.Table(
     # What a PUT compares: everything but the space.
     sa.Column("objectives", Json, nullable=False),
     sa.Column("strategy", Json, nullable=False),
+    sa.Column("pruner", Json),  # nullable for the migration's sake; no row is without
     sa.Column("budget", Json, nullable=False),
     sa.Column("lease", Json, nullable=False),
     sa.Column("seed", sa.BigInteger, nullable=False),
@@ -104,6 +105,8 @@ trials = sa.Table(
     sa.Column("live_attempt", sa.Integer),
     sa.Column("last_worker", sa.String(200)),
     sa.Column("checkpoint", sa.Text),
+    sa.Column("directive", sa.String(16)),  # "prune", once its reports have called for that
+    sa.Column("curve", Json),  # [step, value] of the pruner's metric, kept when it ended
     sa.Column("fit_version", sa.Integer),
     sa.Column("fit_event", sa.BigInteger),
     sa.Column("fit_rank", sa.Integer),
@@ -210,6 +213,16 @@ idempotency = sa.Table(
     sa.Column("status", sa.Integer, nullable=False),
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("created_at", Float, nullable=False, index=True),
+)
+
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("project", sa.String(100), primary_key=True),
+    sa.Column("id", sa.String(200), primary_key=True),
+    sa.Column("report", Json, nullable=False),  # what it said last of itself
+    sa.Column("registered_at", Float, nullable=False),
+    sa.Column("seen_at", Float, nullable=False, index=True),
 )
 
 servers = sa.Table(
