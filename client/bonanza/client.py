@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self
+from urllib.parse import quote
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -144,6 +145,19 @@ class Client:
             if page.next_page_token is None:
                 return
             params["page_token"] = page.next_page_token
+
+    def report_worker(
+        self, worker_id: str, report: schemas.WorkerReport, *, patience_s: float | None = None
+    ) -> schemas.Worker:
+        """Tell how a worker is; the first time registers it. Nothing hangs on it but what people see."""
+        body = report.model_dump(mode="json")
+        path = f"/v1/workers/{quote(worker_id, safe='')}"
+        return self.transport.send("PUT", path, body=body, patience_s=patience_s).read(schemas.Worker)
+
+    def workers(self, *, study: str | None = None) -> list[schemas.Worker]:
+        """The workers heard of in the last week, or those of one study."""
+        params: dict[str, str | int] = {} if study is None else {"study": study}
+        return self.transport.send("GET", "/v1/workers", params=params).read(schemas.WorkerList).workers
 
     def flush_spool(self) -> Flushed:
         """Send the results that processes which died, or tells that gave up, left on the disk; those for other servers stay."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import threading
@@ -47,6 +48,8 @@ class Outbox:
         self._lock = threading.Lock()
         self._file: SpoolFile | None = None
         self._sending: set[str] = set()  # membership only, never iterated
+        self._unkept: dict[str, Entry] = {}
+        self._flushing = threading.Lock()
         self._pid = os.getpid()
 
     def tell(self, path: str, body: JSON) -> TellAnswer:
@@ -71,37 +74,87 @@ class Outbox:
         return answer
 
     def flush(self) -> Flushed:
-        """Send what dead processes, and earlier tells of this one, left on the disk. Files of the living and of other servers stay.
+        """Send what dead processes, and earlier tells of this one, left behind. Files of the living and of other servers stay.
 
         Never raises for the server's sake: what it refuses for good is moved aside and logged, what cannot be sent now is ``left``.
         """
-        files = self._take_over()
-        waiting = [(f, e) for f in files for e in f.entries.values() if e.server == self._transport.server]
-        sent = refused = 0
-        try:
-            for file, entry in waiting:
-                try:
-                    self._send(entry, None)
-                except BonanzaError as error:
-                    if _final(error):
-                        refused += 1
-                        aside = _aside(file, entry, error)
-                        log.error("a result was refused: %s. It is kept in %s", error, aside)  # noqa: TRY400 - the trace is ours, not the user's
-                    elif not isinstance(error, ProblemError) or error.status in {401, 403, 503}:
-                        log.warning("results wait in %s: %s", file.path.parent, error)
-                        break  # the others would meet the same
-                else:
-                    file.done(entry.key)
-                    sent += 1
-        finally:
-            for file in files:
-                _move_unreadable(file)
-                file.close()
+        with self._flushing:
+            self._keep_again()
+            files = self._take_over()
+            try:
+                waiting = self._ours() + [
+                    (file, entry)
+                    for file in files
+                    for entry in file.entries.values()
+                    if entry.server == self._transport.server
+                ]
+                sent, refused = self._send_all(waiting)
+            finally:
+                for file in files:
+                    _move_unreadable(file)
+                    file.close()
         return Flushed(sent, refused, len(waiting) - sent - refused)
 
-    def close(self) -> None:
-        """Let go of this process's file; what is unsent in it may be taken over."""
+    def _send_all(self, waiting: list[tuple[SpoolFile | None, Entry]]) -> tuple[int, int]:
+        """How many of the entries were sent, and how many refused for good. ``None`` for a file: this process's own, or none at all."""
+        sent = refused = 0
+        for file, entry in waiting:
+            try:
+                self._send(entry, None)
+            except BonanzaError as error:
+                if _final(error):
+                    refused += 1
+                    aside = self._refuse(entry, error) if file is None else _aside(file, entry, error)
+                    log.error("a result was refused: %s. It is kept in %s", error, aside)  # noqa: TRY400 - the trace is ours, not the user's
+                elif not isinstance(error, ProblemError) or error.status in {401, 403, 503}:
+                    where = self._folder or default_folder() if file is None else file.path.parent
+                    log.warning("results wait in %s: %s", where, error)
+                    break  # the others would meet the same
+            else:
+                if file is None:
+                    self._done(entry)
+                else:
+                    file.done(entry.key)
+                sent += 1
+        return sent, refused
+
+    def _ours(self) -> list[tuple[SpoolFile | None, Entry]]:
+        """The entries of this process that nobody is sending: those in its file, and those that the disk did not take."""
         with self._lock:
+            file = self._current()
+            entries = [*(file.entries.values() if file is not None else ()), *self._unkept.values()]
+            return [(None, entry) for entry in entries if entry.key not in self._sending]
+
+    def _keep_again(self) -> None:
+        """Put on the disk what it did not take before, now that it may have room."""
+        with self._lock:
+            for entry in list(self._unkept.values()):
+                try:
+                    self._write(entry)
+                except (OSError, RuntimeError):
+                    return
+                del self._unkept[entry.key]
+
+    def _refuse(self, entry: Entry, error: BonanzaError) -> Path | str:
+        with self._lock:
+            if self._file is None or entry.key not in self._file.entries:
+                del self._unkept[entry.key]
+                return f"this line alone: {json.dumps(entry.body)}"
+            aside = _aside(self._file, entry, error)
+            self._drop_if_empty()
+            return aside
+
+    def close(self) -> None:
+        """Let go of this process's file; what is unsent in it may be taken over. What is on no disk is logged, to be told by hand."""
+        self._keep_again()
+        with self._lock:
+            for entry in self._unkept.values():
+                log.critical(
+                    "a result could neither be sent nor spooled. Tell it by hand: POST %s%s %s",
+                    entry.server,
+                    entry.path,
+                    json.dumps(entry.body),
+                )
             if (file := self._current()) is not None:
                 file.close()
             self._file = None
@@ -115,6 +168,7 @@ class Outbox:
         if self._pid != os.getpid():
             self._pid = os.getpid()
             self._sending.clear()
+            self._unkept.clear()  # the parent's to send
             if self._file is not None:
                 self._file.abandon()
                 self._file = None
@@ -124,19 +178,24 @@ class Outbox:
         """Put the entry on the disk; where the disk refuses, warn: a result that can still be sent must not be lost to that."""
         with self._lock:
             try:
-                if self._current() is None:
-                    self._file = SpoolFile.create(self._folder or default_folder())
-                assert self._file is not None
-                self._file.keep(entry)
+                self._write(entry)
             except (OSError, RuntimeError) as error:
+                self._unkept[entry.key] = entry
                 log.warning(
                     "cannot spool a result (%s), sending it all the same; set BONANZA_SPOOL to a folder that can be written",
                     error,
                 )
             self._sending.add(entry.key)
 
+    def _write(self, entry: Entry) -> None:
+        if self._current() is None:
+            self._file = SpoolFile.create(self._folder or default_folder())
+        assert self._file is not None
+        self._file.keep(entry)
+
     def _done(self, entry: Entry) -> None:
         with self._lock:
+            self._unkept.pop(entry.key, None)
             if self._file is not None and entry.key in self._file.entries:
                 self._file.done(entry.key)
                 self._drop_if_empty()
@@ -145,7 +204,13 @@ class Outbox:
         """Settle where a result that was not taken stays, and say so on the error."""
         with self._lock:
             if self._file is None or entry.key not in self._file.entries:
-                error.add_note("The result is kept nowhere: the spool could not be written.")
+                if _final(error):
+                    self._unkept.pop(entry.key, None)
+                    error.add_note(
+                        f"The spool could not be written, so this is all there is of it: {json.dumps(entry.body)}"
+                    )
+                else:
+                    error.add_note("The spool could not be written: this process keeps the result and sends it later.")
             elif _final(error):
                 error.add_note(f"The result is kept in {_aside(self._file, entry, error)}.")
                 self._drop_if_empty()
@@ -183,8 +248,13 @@ def _final(error: BonanzaError) -> bool:
 
 
 def _aside(file: SpoolFile, entry: Entry, error: BonanzaError) -> Path:
+    """Move a refused entry aside; where the disk has no room for that it stays where it is, and is refused again another time."""
     problem = error.problem.model_dump(mode="json", exclude_none=True) if isinstance(error, ProblemError) else None
-    return file.refuse(entry, str(error), problem)
+    try:
+        return file.refuse(entry, str(error), problem)
+    except OSError as full:
+        log.warning("cannot move a refused result aside: %s", full)
+        return file.path
 
 
 def _move_unreadable(file: SpoolFile) -> None:

@@ -25,6 +25,10 @@ if sys.platform != "win32":
     import fcntl
 
 
+PROBE = 16_384
+"""Bytes that a folder must have room for: a few results."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One tell. It holds the lease token, so the files are for their owner's eyes only; it never holds the key of the server."""
@@ -46,6 +50,23 @@ def default_folder() -> Path:
         return Path(given)
     state = os.environ.get("XDG_STATE_HOME")
     return (Path(state) if state else Path.home() / ".local" / "state") / "bonanza" / "spool"
+
+
+def writable(folder: Path) -> None:
+    """See that results can be kept in the folder, which is made if need be.
+
+    Raises:
+        OSError: they cannot: it may not be written, or the disk is full.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    probe = folder / f".probe-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    try:
+        with open(probe, "wb", opener=_private) as file:
+            file.write(bytes(PROBE))
+            file.flush()
+            os.fsync(file.fileno())
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 class SpoolFile:

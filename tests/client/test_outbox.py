@@ -207,7 +207,7 @@ def test_a_spool_that_cannot_be_written_does_not_stop_a_result(
     wire.faults = [refuse("result-conflict")]
     with pytest.raises(ResultConflict) as caught:
         outbox.tell(TELL.format(0), body(1.0))
-    assert "kept nowhere" in caught.value.__notes__[0]
+    assert '"value": 1.0' in caught.value.__notes__[0]
     assert outbox.flush() == Flushed(0, 0, 0)
 
 

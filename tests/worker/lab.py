@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 EVALUATORS = """
     import ctypes, os, signal, sys, time
@@ -114,25 +114,42 @@ EVALUATORS = """
 """
 
 
-def write_evaluators(folder: Path) -> None:
-    """Make ``python:lab_evaluators:…`` work for a worker started in ``folder``."""
-    (folder / "lab_evaluators.py").write_text(textwrap.dedent(EVALUATORS))
+def write_evaluators(folder: Path, more: str = "") -> None:
+    """Make ``python:lab_evaluators:…`` work for a worker started in ``folder``; ``more`` are further functions, indented alike."""
+    (folder / "lab_evaluators.py").write_text(textwrap.dedent(EVALUATORS + more))
 
 
 class WorkerProcess:
     """``run_worker`` as the command line calls it, in a process of its own; its log is in ``log``."""
 
     def __init__(
-        self, url: str, evaluator: str, folder: Path, *, worker_id: str | None = "w", **options: object
+        self,
+        url: str,
+        evaluator: str | None,
+        folder: Path,
+        *,
+        worker_id: str | None = "w",
+        piped: bool = False,
+        **options: object,
     ) -> None:
+        """``piped``: what it says goes through a pipe, so that it need not be able to write to any file."""
         given = {"server": url, "study": "s", "evaluator": evaluator, "worker_id": worker_id, "wait_s": 5.0} | options
         program = f"import sys; from bonanza.worker.daemon import run_worker; sys.exit(run_worker(**{given!r}))"
         self.log = folder / f"worker-{time.monotonic_ns()}.log"
         self._folder = folder
+        command = [sys.executable, "-c", program]
         with self.log.open("wb") as log:
+            out = subprocess.PIPE if piped else log
             self.process = subprocess.Popen(
-                [sys.executable, "-c", program], cwd=folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                command, cwd=folder, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
             )
+        if self.process.stdout is not None:
+            threading.Thread(target=self._copy, args=(self.process.stdout,), daemon=True).start()
+
+    def _copy(self, pipe: IO[bytes]) -> None:
+        with pipe, self.log.open("ab", buffering=0) as log:
+            for line in pipe:
+                log.write(line)
 
     def __enter__(self) -> Self:
         return self

@@ -11,8 +11,10 @@ import pytest
 
 from bonanza.client import Client
 from bonanza.errors import NotFound
-from bonanza.worker.daemon import Worker
 from bonanza.worker.evaluator import BrokenEvaluator
+from bonanza.worker.limits import Limits
+from bonanza.worker.quarantine import Quarantine
+from bonanza.worker.slot import Slot
 from tests.client.wire import Wire, refuse, refuse_connection, study
 from tests.worker.lab import alive, eventually, write_evaluators
 
@@ -38,12 +40,13 @@ def client(wire: Wire, tmp_path: Path) -> Iterator[Client]:
 
 
 def work(client: Client, function: str, *, patience_s: float = 0.3, max_trials: int | None = None) -> str:
-    worker = Worker(
+    worker = Slot(
         client.study("s"),
         f"python:lab_evaluators:{function}",
         worker_id="w",
         patience_s=patience_s,
-        max_trials=max_trials,
+        limits=Limits(max_trials=max_trials),
+        quarantine=Quarantine(None),
         wait_s=0.1,
     )
     return worker.run()
@@ -129,7 +132,7 @@ def test_an_attempt_over_the_study_s_limit_is_ended_as_a_timeout(wire: Wire, cli
 
 def test_a_refused_value_is_told_as_a_failure(wire: Wire, client: Client) -> None:
     study = client.study("s")
-    worker = Worker(study, "python:lab_evaluators:beyond_the_bounds", worker_id="w", wait_s=0.1)
+    worker = Slot(study, "python:lab_evaluators:beyond_the_bounds", worker_id="w", wait_s=0.1)
     original = wire._trial
 
     def bounded(number: int, verb: str, body: dict[str, object]) -> object:
@@ -250,7 +253,7 @@ def test_the_worker_outlives_a_server_that_is_away(wire: Wire, client: Client, m
     monkeypatch.setattr("bonanza.worker.asking.OUTAGE_PAUSE_S", 0.1)
     study = client.study("s")
     wire.faults = [refuse_connection] * 8 + [refuse("internal")]
-    Worker(study, "python:lab_evaluators:quick", worker_id="w", wait_s=0.1).run()
+    Slot(study, "python:lab_evaluators:quick", worker_id="w", wait_s=0.1).run()
     assert sorted(wire.told) == [0]
 
 
@@ -258,17 +261,17 @@ def test_the_worker_ends_when_the_study_is_gone(wire: Wire, client: Client) -> N
     study = client.study("s")
     wire.studies.clear()
     with pytest.raises(NotFound):
-        Worker(study, "python:lab_evaluators:quick", worker_id="w").run()
+        Slot(study, "python:lab_evaluators:quick", worker_id="w").run()
 
 
 def test_a_worker_of_a_given_name_first_takes_up_what_it_held(wire: Wire, client: Client) -> None:
     wire.max_trials = 2
-    Worker(client.study("s"), "python:lab_evaluators:quick", worker_id="w", wait_s=0.1, reuse=True).run()
+    Slot(client.study("s"), "python:lab_evaluators:quick", worker_id="w", wait_s=0.1, reuse=True).run()
     assert [body.get("reuse", False) for body in wire.bodies("/ask")] == [True, False, False]
 
 
 def test_stop_gives_the_trial_back_from_any_thread(wire: Wire, client: Client, folder: Path) -> None:
-    worker = Worker(client.study("s"), "python:lab_evaluators:never_returns", worker_id="w", wait_s=0.1)
+    worker = Slot(client.study("s"), "python:lab_evaluators:never_returns", worker_id="w", wait_s=0.1)
 
     def stop() -> None:
         eventually((folder / "evaluator.pid").exists, "the evaluator begins")
@@ -284,7 +287,7 @@ def test_stop_gives_the_trial_back_from_any_thread(wire: Wire, client: Client, f
 
 
 def test_a_trial_that_is_answered_to_a_worker_that_is_stopping_is_given_back(wire: Wire, client: Client) -> None:
-    worker = Worker(client.study("s"), "python:lab_evaluators:quick", worker_id="w", wait_s=0.1)
+    worker = Slot(client.study("s"), "python:lab_evaluators:quick", worker_id="w", wait_s=0.1)
     original = wire._ask
 
     def slow_ask(body: dict[str, object]) -> dict[str, object]:
@@ -301,7 +304,7 @@ def test_a_trial_that_is_answered_to_a_worker_that_has_ended_is_given_back(
     wire: Wire, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bonanza.worker.asking.LAST_ASK_S", 0.05)
-    worker = Worker(client.study("s"), "python:lab_evaluators:quick", worker_id="w", wait_s=0.1)
+    worker = Slot(client.study("s"), "python:lab_evaluators:quick", worker_id="w", wait_s=0.1)
     original = wire._ask
 
     def slow_ask(body: dict[str, object]) -> dict[str, object]:

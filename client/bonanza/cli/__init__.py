@@ -25,7 +25,7 @@ app = typer.Typer(
     epilog="Try [bold]bonanza demo[/]: a whole search in about a minute.",
 )
 app.command(rich_help_panel="Run")(serve.serve)
-app.command(rich_help_panel="Run")(worker.worker)
+app.add_typer(worker.app, name="worker", rich_help_panel="Run")
 app.command(rich_help_panel="Run")(demo.demo)
 app.command(rich_help_panel="Run")(bench.bench)
 app.command("export-code", rich_help_panel="Look and steer")(export_code.export_code)

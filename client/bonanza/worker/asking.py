@@ -37,7 +37,14 @@ PASSING: Final = (ServerUnreachable, Unavailable, TooManyRequests, RequestInFlig
 
 @dataclass(frozen=True)
 class Stop:
-    """The worker is to end."""
+    """The worker is to end, and give back what it has."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Drain:
+    """The worker is to end once the trial under way is told."""
 
     reason: str
 
@@ -63,18 +70,20 @@ class Asker:
         wait_s: float,
         freshness: Freshness = "latest",
         reuse: bool = False,
+        idle: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Nothing is asked yet; the options are those of ``Study.ask``, ``reuse`` for the first trial only."""
+        """Nothing is asked yet; the options are those of ``Study.ask``, ``reuse`` for the first trial only. Once ``idle()``, no more is waited for."""
         self._study = study
         self._inbox = inbox
         self._worker_id = worker_id
         self._wait_s = wait_s
         self._freshness: Freshness = freshness
         self._reuse = reuse
+        self._idle = idle
         self._stopping: str | None = None
 
     def stop(self, reason: str) -> None:
-        """Have ``next_trial`` answer None from now on; to be followed by a ``Stop`` in the inbox, which wakes it."""
+        """Have ``next_trial`` answer None from now on; to be followed by a ``Stop`` or ``Drain`` in the inbox, which wakes it."""
         self._stopping = reason
 
     def next_trial(self) -> Trial | None:
@@ -89,19 +98,21 @@ class Asker:
             answer = self._ask_once()
             if answer.trial is not None or self._stopping is not None:
                 return answer.trial
+            if self._idle():
+                return None
             if answer.error is None:
                 pause = next(linger, None)
                 if pause is None:
                     return None
-                self._sleep(pause)
+                self.sleep(pause)
             elif isinstance(answer.error, AskTimeout):
                 if self._study.last_reason != waiting_for:
                     waiting_for = self._study.last_reason
                     log.info("waiting: %s", waiting_for)
-                self._sleep(PAUSE_S - answer.seconds)
+                self.sleep(PAUSE_S - answer.seconds)
             elif isinstance(answer.error, PASSING):
                 log.warning("%s; trying on", answer.error)
-                self._sleep(OUTAGE_PAUSE_S)
+                self.sleep(OUTAGE_PAUSE_S)
             else:
                 raise answer.error
         return None
@@ -138,7 +149,7 @@ class Asker:
                     return event
                 give_back(event.trial, self._stopping)
                 return Answer()
-            if isinstance(event, Stop):
+            if isinstance(event, Stop | Drain):
                 give_up_at = time.monotonic() + LAST_ASK_S
 
     def _ask_server(self) -> Trial | None:
@@ -152,7 +163,7 @@ class Asker:
         self._reuse = False  # the worker holds nothing now but what it has just been given
         return trial
 
-    def _sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float) -> None:
         """Pause, but not past a stop."""
         until = time.monotonic() + seconds
         while self._stopping is None and (left := until - time.monotonic()) > 0:

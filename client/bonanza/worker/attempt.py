@@ -42,8 +42,8 @@ class Ending:
 class Attempt:
     """One lease under way, from the ask to the tell.
 
-    Afterwards ``told`` says whether the server has a result, ``unsent`` whether one waits in the spool, and ``spoiled`` whether the
-    evaluator's process must be replaced.
+    Afterwards ``result`` is what came of it (None: it was given back, or is somebody else's), ``told`` says whether the server has it, ``unsent``
+    whether it waits in the spool, and ``spoiled`` whether the evaluator's process must be replaced.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class Attempt:
         self._ending: Ending | None = None
         self._end_at: float | None = None
         self.spoiled = False
+        self.result: Result | None = None
         self.told = False
         self.unsent = False
 
@@ -141,9 +142,8 @@ class Attempt:
         if self._ending is not None:
             return self._ending
         spent = time.monotonic() - self._started
-        return Result.failed(
-            Failure("timeout", f"not over after {spent:.0f} s; the study's lease.trial_timeout_s is the limit")
-        )
+        message = f"not over after {spent:.0f} s; the study's lease.trial_timeout_s is the limit"
+        return Result.failed(Failure("timeout", message, self._process.printed() or None))
 
     def _ended(self, directive: Directive, checkpoint: str | None) -> Ending:
         """The evaluator has stopped: for the reason we have, else for the one it gives."""
@@ -165,6 +165,7 @@ class Attempt:
             log.warning("trial %d ended, but the server does not know: %s", trial.number, _explained(error))
 
     def _tell(self, result: Result) -> None:
+        self.result = result
         try:
             self._send(result)
         except (InvalidRequest, Invalid) as error:

@@ -39,7 +39,11 @@ MACHINE_ERRNOS: Final = frozenset(
 OUT_OF_MEMORY: Final = re.compile(
     r"out of memory|can't allocate memory|not enough memory|CUBLAS_STATUS_ALLOC_FAILED", re.IGNORECASE
 )
-DEVICE_LOST: Final = re.compile(r"\b(CUDA|HIP|NCCL|cuDNN|ECC)\b.*error|\bXid\b", re.IGNORECASE)
+DEVICE_LOST: Final = re.compile(
+    r"\b(CUDA|HIP|NCCL|cuDNN|ECC)\b.*error|\bXid\b|No CUDA GPUs are available|NVIDIA driver", re.IGNORECASE
+)
+LAST_LINES: Final = 20
+"""Where the reason of a program's end is looked for: further up, an error may have been overcome."""
 
 EXIT_TIMEOUT: Final = 124  # what coreutils' timeout exits with
 EXIT_TRY_LATER: Final = 75  # EX_TEMPFAIL of sysexits.h
@@ -80,6 +84,8 @@ def failure_of_exit(code: int, *, what: str, stderr: str = "", oom_kills: int = 
         kind, message = "infra", f"{what} asks to be tried again later (exit code {code})"
     else:
         kind, message = "code", f"{what} ended with exit code {code}"
+    if kind == "code":
+        kind = _kind_of_text("\n".join(stderr.splitlines()[-LAST_LINES:]))
     last = next((line.strip() for line in reversed(stderr.splitlines()) if line.strip()), "")
     return Failure(kind, f"{message}: {last}"[:MESSAGE_LENGTH] if last else message, tail(stderr) if stderr else None)
 
@@ -114,12 +120,16 @@ def _kind(error: BaseException, names: set[str]) -> FailureKind:
     if isinstance(error, OSError):
         return "infra" if error.errno in MACHINE_ERRNOS else "oom" if error.errno == errno.ENOMEM else "code"
     if isinstance(error, RuntimeError):
-        if OUT_OF_MEMORY.search(said):
-            return "oom"
-        # A device-side assertion is the program's fault and would come again anywhere.
-        if ("torch.AcceleratorError" in names or DEVICE_LOST.search(said)) and "assert" not in said:
-            return "infra"
+        return _kind_of_text(said, device="torch.AcceleratorError" in names)
     return "code"
+
+
+def _kind_of_text(said: str, *, device: bool = False) -> FailureKind:
+    """What a device's or an allocator's own words mean; ``device``: it is known to be a device's error."""
+    if OUT_OF_MEMORY.search(said):
+        return "oom"
+    # A device-side assertion is the program's fault and would come again anywhere.
+    return "infra" if (device or DEVICE_LOST.search(said)) and "assert" not in said else "code"
 
 
 def _message(error: BaseException) -> str:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from bonanza.schemas.trial import Directive
 from bonanza.worker.failures import failure_of_exit, oom_kills
 from bonanza.worker.messages import Directed, FromEvaluator, Job, Setup, ToEvaluator
+from bonanza.worker.printed import Printed
 from bonanza.worker.result import Failure
 
 if TYPE_CHECKING:
@@ -50,17 +52,31 @@ class EvaluatorProcess:
     What it says is put into ``inbox`` as ``Said``, its end as ``Died``.
     """
 
-    def __init__(self, setup: Setup, inbox: SimpleQueue[object]) -> None:
-        """Start it; ``Ready`` or ``Broken`` follows."""
+    def __init__(
+        self, setup: Setup, inbox: SimpleQueue[object], *, environment: Mapping[str, str] | None = None, label: str = ""
+    ) -> None:
+        """Start it; ``Ready`` or ``Broken`` follows.
+
+        Args:
+            setup: which evaluator to be.
+            inbox: where to say what it says.
+            environment: variables that it sees besides this process's own.
+            label: put before every line it prints, where it is one of several.
+        """
         ours, theirs = socketpair()
         self._oom_kills = oom_kills()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 this interpreter and our own module
                 [sys.executable, "-m", "bonanza.worker.runner", str(theirs.fileno()), str(os.getpid())],
                 stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=os.environ | dict(environment or {}),
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
+        assert self._process.stdout is not None
+        self._printed = Printed(self._process.stdout, label)
         self._socket: Socket = Connection(ours.detach())
         self._inbox = inbox
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -80,6 +96,7 @@ class EvaluatorProcess:
     def evaluate(self, job: Job) -> None:
         """Hand over a trial; ``Done`` or ``Yielded`` follows, or ``Died``."""
         self._oom_kills = oom_kills()
+        self._printed.forget()
         self._send(job)
 
     def direct(self, directive: Directive) -> None:
@@ -97,6 +114,10 @@ class EvaluatorProcess:
             self._process.wait(TERM_S)
         self.close()
 
+    def printed(self) -> str:
+        """The end of what it has printed since the trial under way began."""
+        return self._printed.tail()
+
     def failure(self) -> Failure:
         """Why it ended by itself, as a failure of the trial it had."""
         self.close()
@@ -104,6 +125,7 @@ class EvaluatorProcess:
         return failure_of_exit(
             -signal.SIGKILL if code is None else code,
             what="the evaluator's process",
+            stderr=self._printed.tail(),
             oom_kills=oom_kills() - self._oom_kills,
         )
 
@@ -116,6 +138,7 @@ class EvaluatorProcess:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(KILL_S)
         self._reader.join(timeout=1.0)
+        self._printed.close()
         self._socket.close()
 
     def _send(self, message: ToEvaluator) -> None:

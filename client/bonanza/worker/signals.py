@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT end a worker in order; if order takes too long, they end it all the same."""
+"""SIGTERM and SIGINT end a worker in order; if order takes too long, they end it all the same. SIGUSR1 has it finish what it has first."""
 
 from __future__ import annotations
 
@@ -14,17 +14,22 @@ from typing import Final
 log = logging.getLogger("bonanza.worker")
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+DRAIN: Final = signal.SIGUSR1
 
 
 @contextmanager
-def obey_signals(stop: Callable[[str], float]) -> Iterator[None]:
+def obey_signals(
+    stop: Callable[[str], float], drain: Callable[[str], None] | None = None, *, drain_first: bool = False
+) -> Iterator[None]:
     """While in the context, the first signal calls ``stop`` with its name, which answers how many seconds the end may take.
 
     After these, or at a second signal, the process ends as it is: with 0 after the seconds, which is how an orderly end is meant to look to
-    whoever sent the signal, and with 128 plus the signal's number when somebody insists. The evaluator's process dies with it
-    (``lifeline.py``). Only a program's main thread may use this.
+    whoever sent the signal, and with 128 plus the signal's number when somebody insists. The evaluators' processes die with it
+    (``lifeline.py``). SIGUSR1 calls ``drain``, which may take as long as it likes; with ``drain_first`` so does the first of the others. Only a program's main
+    thread may use this.
     """
     timer: threading.Timer | None = None
+    draining = False
 
     def give_up() -> None:
         log.warning(
@@ -33,14 +38,21 @@ def obey_signals(stop: Callable[[str], float]) -> Iterator[None]:
         os._exit(0)
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
-        nonlocal timer
+        nonlocal timer, draining
         if timer is not None:
-            os._exit(128 + number)
+            if number != DRAIN:
+                os._exit(128 + number)
+            return
+        if drain is not None and (number == DRAIN or (drain_first and not draining)):
+            draining = True
+            drain(signal.Signals(number).name)
+            return
         timer = threading.Timer(stop(signal.Signals(number).name), give_up)
         timer.daemon = True
         timer.start()
 
-    before = {number: signal.signal(number, on_signal) for number in SIGNALS}
+    numbers = SIGNALS if drain is None else (*SIGNALS, DRAIN)
+    before = {number: signal.signal(number, on_signal) for number in numbers}
     try:
         yield
     finally:

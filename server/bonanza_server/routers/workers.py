@@ -17,7 +17,7 @@ router = APIRouter(prefix="/v1/workers", tags=["workers"], route_class=JsonRoute
 Id = Annotated[WorkerId, Path(description="the worker's own name")]
 
 
-@router.put("/{worker}", operation_id="putWorker")
+@router.put("/{worker:path}", operation_id="putWorker")
 async def put_worker(worker: Id, report: WorkerReport, service: ServiceDep) -> Worker:
     """Say how a worker is, every half minute or so; the first time registers it. No lease hangs on it."""
     return await Workers(service).put(worker, report)
@@ -31,7 +31,7 @@ async def list_workers(
     return WorkerList(workers=await Workers(service).list(study))
 
 
-@router.get("/{worker}", operation_id="getWorker", responses=problems("not-found"))
+@router.get("/{worker:path}", operation_id="getWorker", responses=problems("not-found"))
 async def get_worker(worker: Id, service: ServiceDep) -> Worker:
     """One worker: its slots, its GPUs, when it was last heard of."""
     return await Workers(service).get(worker)
