@@ -90,7 +90,7 @@ def parse(words: list[str]) -> Any:
     assert words[0] in PROJECT["scripts"]
     command: Any = typer.main.get_command(app)
     name, *rest = words
-    while isinstance(command, TyperGroup):
+    while isinstance(command, TyperGroup) and not (command.invoke_without_command and rest[0].startswith("-")):
         name, *rest = rest
         if name not in command.commands:
             raise TyperException(f"there is no command {name}")

@@ -127,6 +127,9 @@ def test_lines_with_a_step_are_reports(cell: Architecture) -> None:
     [
         ("echo 93; exit 3", "code", "exit code 3"),
         ("echo 'KeyError: edges' >&2; exit 1", "code", "KeyError: edges"),
+        ("echo 'torch.OutOfMemoryError: CUDA out of memory.' >&2; exit 1", "oom", "CUDA out of memory"),
+        ("echo 'RuntimeError: CUDA error: unspecified launch failure' >&2; exit 1", "infra", "launch failure"),
+        ("echo 'RuntimeError: CUDA error: device-side assert triggered' >&2; exit 1", "code", "assert"),
         ("kill -KILL $$", "infra", "SIGKILL"),
         ("exit 137", "infra", "SIGKILL"),
         ("kill -SEGV $$", "code", "SIGSEGV"),
@@ -182,6 +185,12 @@ def test_a_program_may_leave_a_checkpoint_when_it_is_ended(tmp_path: Path, cell:
     with pytest.raises(Stopped) as caught:
         evaluator.evaluate(cell, TrialContext(link=Recorder("yield")))
     assert caught.value.checkpoint == "epoch 17"
+
+
+def test_a_program_that_leaves_a_checkpoint_unasked_gives_the_trial_back(cell: Architecture) -> None:
+    with pytest.raises(Stopped) as caught:
+        shell("""echo '{"checkpoint": "epoch 3"}'""").evaluate(cell, TrialContext())
+    assert (caught.value.directive, caught.value.checkpoint) == ("yield", "epoch 3")
 
 
 def test_a_pruned_program_may_tell_the_value_so_far(tmp_path: Path, cell: Architecture) -> None:

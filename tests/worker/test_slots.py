@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from bonanza.client import Client
+from bonanza.worker.daemon import Daemon, Options
 from bonanza.worker.limits import Limits
 from bonanza.worker.quarantine import LONGEST_S, Quarantine
 from bonanza.worker.result import Failure, Result
@@ -89,13 +91,7 @@ def test_once_is_one_result_in_each_slot(live: LiveServer, folder: Path) -> None
     with WorkerProcess(live.url, "python:lab_evaluators:quick", folder, slots=2, once=True) as worker:
         assert worker.ends() == 0
     assert [trial["state"] for trial in trials(live)] == ["complete", "complete"]
-
-
-def test_max_trials_are_those_of_all_slots_together(live: LiveServer, folder: Path) -> None:
-    live.study()
-    with WorkerProcess(live.url, "python:lab_evaluators:quick", folder, slots=2, max_trials=5) as worker:
-        assert worker.ends() == 0
-    assert [trial["state"] for trial in trials(live)] == ["complete"] * 5
+    assert sorted(slot["measured"] for slot in status(live)["slots"]) == [1, 1]
 
 
 @pytest.mark.parametrize(("number", "drain"), [(signal.SIGUSR1, False), (signal.SIGTERM, True)])
@@ -214,8 +210,9 @@ def test_a_worker_that_cannot_be_as_asked_ends_with_2(
     assert "Traceback" not in worker.said
 
 
-def test_the_study_s_protocol_may_name_the_data_to_train_on(live: LiveServer, folder: Path) -> None:
-    live.study(protocol={"dataset": "no-such-data"})
-    with WorkerProcess(live.url, None, folder) as worker:
-        assert worker.ends() == 2
-    assert "no-such-data" in worker.said
+def test_the_study_s_protocol_may_name_the_data_to_train_on(live: LiveServer) -> None:
+    live.study(protocol={"name": "digits", "data": "npz:mine.npz"})
+    with Client(live.url) as client:
+        daemon = Daemon(client, "s", None, "w", Options())
+        assert daemon.evaluator == "train:npz:mine.npz"
+        assert Daemon(client, "s", "python:a:b", "w", Options()).evaluator == "python:a:b"

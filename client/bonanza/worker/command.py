@@ -8,8 +8,10 @@ with ``metrics``, ``cost``, ``seed`` as it likes. A line ``{"step": 3, "metrics"
 An exit code other than 0 fails the trial with the end of standard error; 75 means "try again later", 124 "out of time", and a program killed
 by SIGKILL ran out of memory if the kernel says so. ``{"error": {"kind": "oom", "message": "…"}}`` as the last line says it more exactly.
 
-When the training is to stop the program's process group gets SIGTERM, and SIGKILL ``grace_s`` later. A program that can resume writes its
-checkpoint meanwhile and prints ``{"checkpoint": "…"}`` last: the next attempt is given that text.
+When the training is to stop (the server says so in answer to a report or heartbeat: pruned, cancelled, given back; or the worker is to end) the program's process
+group gets SIGTERM, and SIGKILL ``grace_s`` later. A program that can resume writes its checkpoint meanwhile and prints ``{"checkpoint": "…"}`` last:
+the next attempt is given that text. It may do so unasked, where a cluster has sent it the signal: the trial is given back then. A value printed so late is
+that of a pruned trial.
 """
 
 from __future__ import annotations
@@ -62,7 +64,7 @@ class CommandEvaluator:
         """What the program printed last.
 
         Raises:
-            Stopped: the server wanted it to stop, and it has.
+            Stopped: the server wanted it to stop, and it has; or it left a checkpoint instead of a result.
         """
         kills = oom_kills()
         program = _Program(self.argv, architecture, trial)
@@ -83,6 +85,9 @@ class CommandEvaluator:
                 code or 0, what="the program", stderr=program.stderr(), oom_kills=oom_kills() - kills
             )
             return program.own_failure() or Result.failed(failure)
+        said = program.last_object()
+        if said.keys() == {"checkpoint"}:
+            raise Stopped("yield", checkpoint=said["checkpoint"])
         try:
             return Result.of(json.loads(program.last_line))
         except (ValueError, TypeError) as error:
