@@ -145,19 +145,23 @@ class Outbox:
             return aside
 
     def close(self) -> None:
-        """Let go of this process's file; what is unsent in it may be taken over. What is on no disk is logged, to be told by hand."""
+        """Let go of this process's file; what is unsent in it may be taken over."""
         self._keep_again()
+        self.last_words()
         with self._lock:
-            for entry in self._unkept.values():
-                log.critical(
-                    "a result could neither be sent nor spooled. Tell it by hand: POST %s%s %s",
-                    entry.server,
-                    entry.path,
-                    json.dumps(entry.body),
-                )
             if (file := self._current()) is not None:
                 file.close()
             self._file = None
+
+    def last_words(self) -> None:
+        """Log the results that are on no disk and with no server, to be told by hand. Takes no lock: a signal handler may be what ends the process."""
+        for entry in list(self._unkept.values()):
+            log.critical(
+                "a result could neither be sent nor spooled. Tell it by hand: POST %s%s %s",
+                entry.server,
+                entry.path,
+                json.dumps(entry.body),
+            )
 
     def _send(self, entry: Entry, patience_s: float | None) -> TellAnswer:
         reply = self._transport.send("POST", entry.path, body=entry.body, key=entry.key, patience_s=patience_s)

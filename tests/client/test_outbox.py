@@ -196,6 +196,49 @@ def test_a_tell_under_way_in_another_thread_is_not_sent_twice(wire: Wire, new_ou
     assert len(wire.keys("/tell")) == 1
 
 
+def test_what_an_outage_left_is_sent_though_another_thread_s_tell_is_under_way(
+    wire: Wire, folder: Path, new_outbox: Callable[..., Outbox]
+):
+    outbox = new_outbox()
+    wire.faults = [refuse_connection]
+    with pytest.raises(ServerUnreachable):
+        outbox.tell(TELL.format(0), body())
+    flushed: list[Flushed] = []
+
+    def flush_meanwhile(request: httpx.Request, answer: Callable[[], httpx.Response]) -> httpx.Response:
+        thread = threading.Thread(target=lambda: flushed.append(outbox.flush()))
+        thread.start()
+        thread.join()
+        return answer()
+
+    wire.faults = [flush_meanwhile]
+    outbox.tell(TELL.format(1), body())
+    assert flushed == [Flushed(sent=1, refused=0, left=0)]
+    assert sorted(wire.told) == [0, 1]
+    assert len(set(wire.keys("/tell"))) == 2
+    assert files(folder) == []
+
+
+def test_a_result_that_no_disk_took_is_held_sent_later_and_kept_once_there_is_room(
+    wire: Wire, tmp_path: Path, new_outbox: Callable[..., Outbox]
+):
+    (tmp_path / "file").write_text("")
+    blocked = tmp_path / "file" / "spool"
+    outbox = new_outbox(folder=blocked)
+    wire.faults = [refuse_connection] * 4
+    for number in range(2):
+        with pytest.raises(ServerUnreachable) as caught:
+            outbox.tell(TELL.format(number), body())
+        assert "keeps the result and sends it later" in caught.value.__notes__[0]
+    assert outbox.flush() == Flushed(sent=0, refused=0, left=2)
+    (tmp_path / "file").unlink()  # there is room now
+    assert outbox.flush() == Flushed(sent=0, refused=0, left=2)
+    assert files(blocked) == [".jsonl"]
+    assert outbox.flush() == Flushed(sent=2, refused=0, left=0)
+    assert sorted(wire.told) == [0, 1]
+    assert files(blocked) == []
+
+
 def test_a_spool_that_cannot_be_written_does_not_stop_a_result(
     wire: Wire, tmp_path: Path, new_outbox: Callable[..., Outbox], caplog: pytest.LogCaptureFixture
 ):

@@ -92,9 +92,13 @@ class Wire(httpx.BaseTransport):
         with self._lock:
             self.requests.append(request)
             fault = self.faults.pop(0) if self.faults else None
-            return fault(request, lambda: self._once(request)) if fault else self._once(request)
+        return fault(request, lambda: self._once(request)) if fault else self._once(request)
 
     def _once(self, request: httpx.Request) -> httpx.Response:
+        with self._lock:
+            return self._kept(request)
+
+    def _kept(self, request: httpx.Request) -> httpx.Response:
         key = request.headers.get("idempotency-key")
         if key is not None and key in self._answers:
             return _copy(self._answers[key])

@@ -35,6 +35,13 @@ def create(
     strategy: Annotated[
         str | None, typer.Option(help="Search strategy: a name, JSON, or @FILE; the server's default if left out.")
     ] = None,
+    pruner: Annotated[
+        str | None,
+        typer.Option(
+            help="Early stopping: [bold]median[/], [bold]asha[/], JSON with their options, or @FILE; none if left out.",
+            show_default=False,
+        ),
+    ] = None,
     max_trials: Annotated[int | None, typer.Option(help="Trials to start; no limit if left out.", min=1)] = None,
     seed: Annotated[int, typer.Option(help="Everything the search draws comes from it.", min=0)] = 0,
     direction: Annotated[Literal["maximize", "minimize"], typer.Option(help="Which way is better.")] = "maximize",
@@ -48,6 +55,7 @@ def create(
             name,
             space=spec(space, "kind"),
             strategy=None if strategy is None else spec(strategy, "name"),
+            pruner=None if pruner is None else spec(pruner, "name"),
             budget=None if max_trials is None else {"max_trials": max_trials},
             seed=seed,
             direction=direction,
@@ -146,7 +154,8 @@ def described(info: schemas.Study) -> str:
     """A study in one line."""
     space = (info.space or {}).get("kind", "a space")
     budget = "no limit" if info.budget.max_trials is None else f"{info.budget.max_trials} trials"
-    return f"{info.strategy['name']} on {space}, {info.objective.direction} {info.objective.name}, {budget}, seed {info.seed}"
+    pruned = "" if info.pruner["name"] == "none" else f", pruned by {info.pruner['name']}"
+    return f"{info.strategy['name']} on {space}, {info.objective.direction} {info.objective.name}, {budget}, seed {info.seed}{pruned}"
 
 
 def described_at_length(study: Study) -> list[tuple[str, str]]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import platform
 import socket
 import threading
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Final
@@ -18,15 +16,15 @@ from bonanza.client import Client
 from bonanza.errors import BonanzaError, InvalidRequest, NotFound
 from bonanza.schemas.worker import WorkerState
 from bonanza.spool import default_folder, writable
-from bonanza.version import __version__
 from bonanza.worker.evaluator import BrokenEvaluator
-from bonanza.worker.gpus import driver_version, read_gpus
+from bonanza.worker.gpus import read_gpus
 from bonanza.worker.limits import Limits
 from bonanza.worker.places import Place, places
 from bonanza.worker.presence import PERIOD_S, Presence
 from bonanza.worker.quarantine import AFTER, Quarantine
 from bonanza.worker.signals import obey_signals
 from bonanza.worker.slot import Slot
+from bonanza.worker.versions import versions
 
 log = logging.getLogger("bonanza.worker")
 
@@ -76,7 +74,7 @@ class Daemon:
         self._presence: Presence | None = None
         self._ends: SimpleQueue[_End] = SimpleQueue()
         self._gpus = list(dict.fromkeys(place.gpu for place in options.at if place.gpu is not None))
-        self._facts = _facts()
+        self._versions = versions()
         self._study = study
         self._period_s = min(PERIOD_S, info.lease.heartbeat_s or PERIOD_S)
         most = len(options.at) if options.once else options.max_trials
@@ -137,7 +135,7 @@ class Daemon:
             evaluator=self.evaluator[:10_000],
             state=self._state,
             host=socket.gethostname(),
-            versions=self._facts,
+            versions=self._versions,
             slots=[slot.status() for slot in self.slots],
             gpus=read_gpus(self._gpus) if self._gpus else [],
         )
@@ -151,18 +149,6 @@ class Daemon:
     def _changed(self) -> None:
         if self._presence is not None:
             self._presence.changed()
-
-
-def _facts() -> dict[str, str]:
-    """Versions of what a training's result may hang on. Nothing is imported for it."""
-    found = {"bonanza": __version__, "python": platform.python_version()}
-    for package in ("torch", "numpy"):
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    driver = driver_version()
-    return found | ({} if driver is None else {"driver": driver})
 
 
 def _evaluator_of(info: schemas.Study) -> str:
@@ -226,7 +212,7 @@ def run_worker(
             log.info("worker %s of study %s at %s, by %s", daemon.worker_id, study, server, daemon.evaluator)
             if where:
                 log.info("slots: %s", where)
-            with obey_signals(daemon.stop, daemon.drain, drain_first=drain):
+            with obey_signals(daemon.stop, daemon.drain, drain_first=drain, last=client.outbox.last_words):
                 reason = daemon.run()
     except BrokenEvaluator as error:
         log.critical("%s", error)
