@@ -4,7 +4,6 @@ from bonanza.schemas.base import JSON as JSON
 from bonanza.schemas.base import Answer as Answer
 from bonanza.schemas.base import Name as Name
 from bonanza.schemas.base import Request as Request
-from bonanza.schemas.base import WorkerId as WorkerId
 from bonanza.schemas.model import Alternative as Alternative
 from bonanza.schemas.model import Explanation as Explanation
 from bonanza.schemas.model import Model as Model
@@ -66,4 +65,5 @@ from bonanza.schemas.worker import Gpu as Gpu
 from bonanza.schemas.worker import Slot as Slot
 from bonanza.schemas.worker import Worker as Worker
 from bonanza.schemas.worker import WorkerList as WorkerList
+from bonanza.schemas.worker import WorkerName as WorkerName
 from bonanza.schemas.worker import WorkerReport as WorkerReport

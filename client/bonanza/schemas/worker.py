@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from bonanza.schemas.base import Answer, Label, Name, Request, Text, Whole, WorkerId
+from bonanza.schemas.base import Answer, Label, Name, Request, Text, Whole
+
+WorkerName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,199}$")]
+"""A daemon's name in URLs: letters, digits, dot, underscore, colon, at and dash, at most 200, the first a letter or digit."""
 
 WorkerState = Literal["running", "draining", "stopped"]
 SlotState = Literal["starting", "idle", "evaluating", "quarantined", "ended"]
@@ -51,7 +54,7 @@ class WorkerReport(Request):
 class Worker(Answer):
     """A worker as the server knows it. ``silent_s`` is by the server's clock, the only one that counts."""
 
-    id: WorkerId
+    id: WorkerName
     study: str | None = None
     evaluator: str = ""
     state: WorkerState

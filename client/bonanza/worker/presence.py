@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Callable
 from typing import Final
@@ -18,6 +19,8 @@ PERIOD_S: Final = 30.0
 CALM_S: Final = 1.0
 """Between two reports, however much changes."""
 PATIENCE_S: Final = 2.0
+NOT_IN_A_NAME: Final = re.compile(r"^[^A-Za-z0-9]|[^A-Za-z0-9._:@-]")
+"""What a worker's id may have and its name in a URL may not."""
 
 
 class Presence:
@@ -28,7 +31,7 @@ class Presence:
     ) -> None:
         """Begin; ``describe`` is called for every report."""
         self._client = client
-        self._worker_id = worker_id
+        self._worker_id = NOT_IN_A_NAME.sub("_", worker_id)[:200]
         self._describe = describe
         self._period_s = period_s
         self._changed = threading.Event()
