@@ -31,7 +31,7 @@ class Presence:
     ) -> None:
         """Begin; ``describe`` is called for every report."""
         self._client = client
-        self._worker_id = NOT_IN_A_NAME.sub("_", worker_id)[:200]
+        self._worker_id = NOT_IN_A_NAME.sub("x", worker_id)[:200]
         self._describe = describe
         self._period_s = period_s
         self._changed = threading.Event()
