@@ -17,7 +17,7 @@ from bonanza.errors import InvalidRequest
 
 EVALUATORS = (
     "What measures an architecture: [bold]train:DATA[/], [bold]python:MODULE:FUNCTION[/], [bold]MODULE:CLASS[/], [bold]command:PROGRAM ARGS…[/], "
-    "[bold]tabular:nasbench201/cifar10[/] [bold]tabular:FILE[/] or the name of one that is installed. Default: training on the data of the study's protocol"
+    "[bold]tabular:nasbench201/cifar10[/], [bold]tabular:FILE[/] or the name of one that is installed. Default: training on the data of the study's protocol"
 )
 LOST_S = 120.0
 """A worker that was silent for longer, and has not said goodbye, is lost: it reports every half minute."""
