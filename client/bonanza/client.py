@@ -79,6 +79,8 @@ class Client:
         budget: Mapping[str, Any] | schemas.Budget | None = None,
         lease: Mapping[str, Any] | schemas.LeasePolicy | None = None,
         seed: int = 0,
+        phases: Mapping[str, Any] | schemas.Phases | None = None,
+        consistency: Literal["relaxed", "ordered"] | None = None,
         protocol: Mapping[str, Any] | None = None,
         tags: Iterable[str] = (),
         description: str = "",
@@ -96,6 +98,8 @@ class Client:
             budget: ``max_trials``, ``max_seconds``, ``target``, ``max_parallel``, ``max_failures``.
             lease: ``ttl_s``, ``heartbeat_s``, ``max_attempts``, ``trial_timeout_s``.
             seed: everything the server draws comes from it.
+            phases: ``baseline {cells}``, sampled at random before the search, and ``confirm {top, seeds}``, trained again after it.
+            consistency: ``ordered`` has every ask see every result told before it.
             protocol: how a trial is trained; recorded with the study.
             tags: labels to find it by.
             description: for people.
@@ -116,6 +120,8 @@ class Client:
             "pruner": None if pruner is None else _spec(pruner, "name"),
             "budget": _fields(budget),
             "lease": _fields(lease),
+            "phases": _fields(phases),
+            "consistency": consistency,
             "protocol": None if protocol is None else dict(protocol),
             "tags": list(tags),
             "description": description,

@@ -127,9 +127,15 @@ class Study:
             with trial:
                 yield trial
 
-    def best(self, k: int = 1) -> list[schemas.Trial]:
-        """At most ``k`` completed trials, the best first."""
-        return self.transport.send("GET", f"{self.path}/best", params={"k": k}).read(schemas.TrialList).trials
+    def best(self, k: int = 1) -> list[schemas.Ranked]:
+        """At most ``k`` cells, the best first, by their posterior mean: all measurements of a cell count, not the luckiest."""
+        return self.transport.send("GET", f"{self.path}/best", params={"k": k}).read(schemas.RankedList).trials
+
+    def confirm(self, top: int | None = None, seeds: int | None = None) -> schemas.Study:
+        """End the search and have the best cells trained again; what is left out is as the study's phases say, or 5 cells and 3 seeds."""
+        body = _checked(schemas.ConfirmRequest, top=top, seeds=seeds)
+        self.info = self.transport.send("POST", f"{self.path}/confirm", body=body).read(schemas.Study)
+        return self.info
 
     def trials(self, *, state: TrialState | None = None, page_size: int = 500) -> Iterator[schemas.Trial]:
         """Every trial, or those in one state, by number; fetched a page at a time as the iterator goes on."""

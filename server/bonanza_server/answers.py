@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from bonanza.schemas import Best, Budget, LeasePolicy, Model, ModelStatus, Objective, Study, Trial
+from bonanza.schemas import Best, Budget, LeasePolicy, Model, ModelStatus, Objective, Phases, Study, Trial
 from bonanza_server.lifecycle.ledger import Row
+from bonanza_server.lifecycle.phases import current
 
 DEGRADED_AFTER = 3
 """Fits that failed in a row before the model counts as degraded."""
@@ -16,6 +20,11 @@ TRIAL_STATES = ("pending", "running", "complete", "pruned", "failed", "infeasibl
 def moment(seconds: float | None) -> datetime | None:
     """A point in time for the wire."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def protocol_hash(protocol: Mapping[str, Any]) -> str:
+    """Sixteen hexadecimal digits: equal protocols, as they were given, have equal ones."""
+    return hashlib.sha256(json.dumps(protocol, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
 
 
 def trial_fields(trial: Row, attempt: Row | None, study: Row, *, token: bool = False) -> dict[str, Any]:
@@ -37,10 +46,15 @@ def trial_fields(trial: Row, attempt: Row | None, study: Row, *, token: bool = F
             "late",
             "invalidated",
             "attempts",
+            "protocol",
         )
     }
+    protocol = trial["protocol"] or study["protocol"]
+    epoch = (protocol or {}).get("objective")
     fields |= {
         "seed": trial["seed"] if trial["told_seed"] is None else trial["told_seed"],
+        "protocol_hash": None if protocol is None else protocol_hash(protocol),
+        "epoch": epoch if epoch in {"last", "best"} else None,
         "values": None if value is None else {study["objectives"][0]["name"]: value},
         "metrics": trial["metrics"] or {},
         "cost": trial["cost"] or {},
@@ -114,6 +128,9 @@ def study_answer(study: Row, *, space: dict[str, Any] | None, best: dict[str, An
         budget=Budget.model_validate(study["budget"]),
         lease=LeasePolicy.model_validate(study["lease"]),
         seed=study["seed"],
+        phases=None if study["phases"] is None else Phases.model_validate(study["phases"]),
+        phase=current(study),
+        consistency=study["consistency"],
         protocol=study["protocol"],
         tags=study["tags"],
         description=study["description"],

@@ -15,11 +15,12 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import partial
+from typing import TypeVar
 
 from sqlalchemy.engine import Connection
 
 from bonanza_server.answers import DEGRADED_AFTER
-from bonanza_server.fitting import FitJob, FitResult, fit
+from bonanza_server.fitting import FitJob, FitResult, fit, rank
 from bonanza_server.lifecycle.ask import INITIAL_DESIGN, over
 from bonanza_server.lifecycle.claim import claim, release, release_all
 from bonanza_server.lifecycle.ledger import Row, open_ledger
@@ -28,14 +29,18 @@ from bonanza_server.lifecycle.modelling import (
     is_same,
     note_failure,
     publish,
+    ranked_by_mean,
     read_history,
     studies_behind,
     study_rows,
 )
+from bonanza_server.lifecycle.phases import choose
 from bonanza_server.lifecycle.pool import Pools
 from bonanza_server.store.database import Database
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 POOL_SIZE = 320
 TOP_UP_BELOW = POOL_SIZE // 4
@@ -74,7 +79,9 @@ class Engine:
         self._idle: dict[int, int] = {}
 
     def due(self, study: Row) -> bool:
-        """Whether a fit would change what the next ask gets, and this process fits at all."""
+        """Whether a fit, or a choice of cells to confirm, would change what the next ask gets, and this process fits at all."""
+        if self._executor is not None and study["state"] == "running" and study["search_state"] == "over":
+            return True
         n_initial = study["strategy"].get(INITIAL_DESIGN)
         most = study["budget"]["max_trials"]
         if (
@@ -84,7 +91,12 @@ class Engine:
             or study["next_number"] < n_initial
         ):
             return False
-        if study["complete"] == 0 or (most is not None and study["started"] >= most) or over(study, self._clock()):
+        if (
+            study["search_state"] != "open"
+            or study["complete"] == 0
+            or (most is not None and study["started"] >= most)
+            or over(study, self._clock())
+        ):
             return False
         return study["result_event"] > study["fit_event"] or self._runs_low(study)
 
@@ -183,8 +195,11 @@ class Engine:
         read = await self._database.read(partial(read_history, study_id=study["id"]))
         if read is None:
             return  # deleted meanwhile
+        if read.study["search_state"] == "over":
+            await self._choose(read)
+            return
         if read.observations:
-            result = await self._run(job_of(read))
+            result = await self._run(fit, job_of(read))
         else:
             result = FitResult(proposals=[], diagnostics={"empty": "every result was invalidated"}, seconds=0.0)
 
@@ -208,10 +223,28 @@ class Engine:
             self._pools.put(after["id"], after["fit_id"], after["fit_version"], after["fit_event"], result.proposals)
             self._on_change(study["name"])
 
-    async def _run(self, job: FitJob) -> FitResult:
+    async def _choose(self, read: HistoryRead) -> None:
+        """Have the model say which cells are the best of all measured, and queue them to be confirmed."""
+        by, ranked = "mean", ranked_by_mean(read)
+        if read.observations and read.study["fit_failures"] < DEGRADED_AFTER:
+            by, ranked = "model", await self._run(rank, job_of(read))
+
+        def store(connection: Connection) -> Row:
+            with open_ledger(connection, read.study["project"], read.study["name"], self._clock()) as ledger:
+                if is_same(ledger.study, read.study) and ledger.study["search_state"] == "over":
+                    choose(ledger, ranked, read=read.study["last_event"], by=by)
+                    ledger.study["fit_failures"] = 0
+                release(ledger, self.server_id)
+            return ledger.study
+
+        after = await self._database.write(store, study=read.study["name"])
+        self._not_before.pop(after["id"], None)
+        self._on_change(after["name"])
+
+    async def _run(self, work: Callable[[FitJob], T], job: FitJob) -> T:
         assert self._executor is not None
         try:
-            return await asyncio.wrap_future(self._executor.submit(fit, job))
+            return await asyncio.wrap_future(self._executor.submit(work, job))
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling():

@@ -63,6 +63,9 @@ _STUDY: Final[JSON] = {
     "budget": _BUDGET,
     "lease": {"ttl_s": 60.0, "heartbeat_s": 20.0, "max_attempts": 3},
     "seed": 7,
+    "phases": {"baseline": {"cells": 8}, "confirm": {"top": 5, "seeds": 3}},
+    "phase": "search",
+    "consistency": "relaxed",
     "protocol": {"epochs": 200, "optimiser": "sgd"},
     "tags": ["paper"],
     "description": "the run of table 2",
@@ -110,6 +113,7 @@ _HEARTBEAT: Final[JSON] = {"directive": "continue", "expires_at": "2026-03-01T12
 BODIES: Final[dict[str, JSON]] = {
     "AskAnswer": {"trials": [_STARTED], "reason": None, "retry_after_s": None, "model": _MODEL},
     "AskRequest": {"count": 1, "worker_id": "gpu7:0", "wait_s": 10, "freshness": "latest"},
+    "ConfirmRequest": {"top": 5, "seeds": 3},
     "Explanation": {
         "number": 12,
         "origin": "acquisition",
@@ -146,6 +150,9 @@ BODIES: Final[dict[str, JSON]] = {
     "PredictRequest": {"architectures": [_TEXT]},
     "QueueAnswer": {"trials": [_QUEUED | {"created": True}]},
     "QueueRequest": {"architectures": [_CELL, _TEXT], "priority": 5},
+    "RankedList": {
+        "trials": [_COMPLETE | {"posterior": {"mean": 93.0, "std": 0.1, "low": 92.8, "high": 93.2, "count": 4}}]
+    },
     "Readiness": {"status": "ready", "checks": {"database": "ok"}},
     "Reason": {"reason": "the evaluator reads the wrong data set"},
     "ReleaseRequest": {
@@ -193,6 +200,7 @@ BODIES: Final[dict[str, JSON]] = {
         "strategy": {"name": "bananas"},
         "pruner": {"name": "asha", "min_steps": 1, "reduction": 3},
         "budget": {"max_trials": 100},
+        "phases": {"baseline": {"cells": 8}, "confirm": {"top": 5, "seeds": 3}},
         "seed": 7,
     },
     "TellAnswer": _COMPLETE | {"accepted": True, "duplicate": False, "is_best": False},

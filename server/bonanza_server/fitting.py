@@ -50,6 +50,14 @@ def fit(job: FitJob) -> FitResult:
     return FitResult(proposals=made.proposals, seconds=made.seconds, diagnostics=made.diagnostics)
 
 
+def rank(job: FitJob) -> list[tuple[int, float, float | None]]:
+    """The measured cells, the best by posterior mean first: (first trial, mean, std). A pure function, as ``fit`` is."""
+    from bonanza_server.search.fit import Snapshot
+    from bonanza_server.search.fit import rank as run
+
+    return run(Snapshot(**vars(job)))
+
+
 def predict(job: FitJob, architectures: list[dict[str, Any]]) -> list[tuple[float | None, float | None]]:
     """Mean and std of each architecture under the model that ``fit(job)`` makes; null where nothing is known. A pure function, as ``fit`` is."""
     from bonanza_server.search.fit import Snapshot

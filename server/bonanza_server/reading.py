@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import heapq
 import json
 from collections.abc import Callable
 from typing import Any
@@ -11,13 +12,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from bonanza.schemas import Event, Explanation, Model, Study, StudyList, Trial, TrialList
-from bonanza_server.answers import model_answer, moment, study_answer, trial_answer
+from bonanza.schemas import Event, Explanation, Model, Ranked, RankedList, Study, StudyList, Trial, TrialList
+from bonanza_server.answers import model_answer, moment, study_answer, trial_answer, trial_fields
 from bonanza_server.engine import Engine
 from bonanza_server.errors import Refused, no_study, no_trial
 from bonanza_server.lifecycle.ledger import Row
-from bonanza_server.lifecycle.modelling import rank_correlation
+from bonanza_server.lifecycle.modelling import measured_cells, rank_correlation
 from bonanza_server.lifecycle.pool import Pools
+from bonanza_server.lifecycle.posterior import posteriors
 from bonanza_server.service import PROJECT
 from bonanza_server.store.database import Database
 from bonanza_server.store.models import attempts, events, fits, spaces, studies, trials
@@ -104,16 +106,24 @@ class Reading:
 
         return await self._database.read(work)
 
-    async def best(self, name: str, k: int) -> TrialList:
-        """The ``k`` best completed trials, best first; of equal values the earliest."""
+    async def best(self, name: str, k: int) -> RankedList:
+        """The ``k`` best cells, best first, by what is known of their true values; of equal ones the earliest."""
 
-        def work(connection: Connection) -> TrialList:
+        def work(connection: Connection) -> RankedList:
             study = find_study(connection, name)
-            order = trials.c.value.desc() if study["objectives"][0]["direction"] == "maximize" else trials.c.value.asc()
-            query = sa.select(trials).where(
-                trials.c.study_id == study["id"], trials.c.state == "complete", sa.not_(trials.c.invalidated)
-            )
-            return self._page(connection, study, query.order_by(order, trials.c.number).limit(k), k)
+            sign = -1.0 if study["objectives"][0]["direction"] == "maximize" else 1.0
+            known = posteriors(measured_cells(connection, study["id"]))
+            known = heapq.nsmallest(k, known, key=lambda one: (sign * one.mean, one.number))
+            numbers = [one.number for one in known]
+            query = sa.select(trials).where(trials.c.study_id == study["id"], trials.c.number.in_(numbers))
+            rows = {row["number"]: dict(row) for row in connection.execute(query).mappings()}
+            ranked = []
+            for one in known:
+                low, high = one.interval or (None, None)
+                posterior = {"mean": one.mean, "std": one.std, "low": low, "high": high, "count": one.count}
+                fields = trial_fields(rows[one.number], None, study) | {"posterior": posterior}
+                ranked.append(Ranked.model_validate(fields))
+            return RankedList(trials=ranked)
 
         return await self._database.read(work)
 

@@ -68,6 +68,44 @@ class LeasePolicy(Request):
         return self
 
 
+class Baseline(Request):
+    """Cells sampled at random from the space and trained as the others are: how good the average architecture is."""
+
+    cells: Whole = Field(
+        default=8, ge=2, le=1_000, description="independent draws; a cell drawn again is measured again"
+    )
+    seed: Seed | None = Field(
+        default=None, description="of every training run of the phase; each its own where left out"
+    )
+
+
+class Confirm(Request):
+    """The best cells trained again, so that the one recommended is not the one that was lucky once."""
+
+    top: Whole = Field(default=5, ge=1, le=100, description="cells, the best by the model's posterior mean")
+    seeds: Whole = Field(default=3, ge=1, le=100, description="further training runs of each")
+    first_seed: Seed | None = Field(
+        default=None, description="the runs of each cell have this seed and those after it; each its own where left out"
+    )
+
+    @property
+    def trials(self) -> int:
+        """Trials of the phase: what is kept back of the budget."""
+        return self.top * self.seeds
+
+
+class Phases(Request):
+    """What a study does besides searching; all phases together count against the budget."""
+
+    baseline: Baseline | None = None
+    confirm: Confirm | None = None
+
+    @property
+    def trials(self) -> int:
+        """Trials of the budget that are not searched with."""
+        return (self.baseline.cells if self.baseline else 0) + (self.confirm.trials if self.confirm else 0)
+
+
 class StudySpec(Request):
     """The body of ``PUT /v1/studies/{study}``; equal bodies are the same study."""
 
@@ -85,6 +123,13 @@ class StudySpec(Request):
     budget: Budget = Field(default_factory=Budget)
     lease: LeasePolicy = Field(default_factory=LeasePolicy)
     seed: Seed = 0
+    phases: Phases | None = Field(
+        default=None, description="a random baseline before the search and a confirmation after it"
+    )
+    consistency: Literal["relaxed", "ordered"] = Field(
+        default="relaxed",
+        description="ordered: every ask sees every result told before it, and waits for the fit however long that takes",
+    )
     protocol: GivenJSON | None = Field(default=None, description="how a trial is trained; recorded with the study")
     tags: Tags = Field(default_factory=list)
     description: Text = ""
@@ -110,12 +155,20 @@ class StudySpec(Request):
                 ) from error
         return self
 
+    @model_validator(mode="after")
+    def _leaves_something_to_search_with(self) -> StudySpec:
+        most, kept = self.budget.max_trials, self.phases.trials if self.phases else 0
+        if most is not None and most <= kept:
+            raise ValueError(f"max_trials is {most} and the phases take {kept} of them: nothing is left to search with")
+        return self
+
 
 class StudyChange(Request):
     """The body of ``PATCH /v1/studies/{study}``: the fields that may change while a study runs. Each that is given is replaced as a whole."""
 
     budget: Budget | None = None
     lease: LeasePolicy | None = None
+    phases: Phases | None = None
     tags: Tags | None = None
     description: Text | None = None
 
@@ -124,6 +177,14 @@ class Reason(Request):
     """Why a person paused, resumed, finished or cancelled something."""
 
     reason: Text | None = None
+
+
+class ConfirmRequest(Request):
+    """``POST …/confirm``: end the search now and train the best cells again. What is left out is as the study's phases say."""
+
+    top: Whole | None = Field(default=None, ge=1, le=100)
+    seeds: Whole | None = Field(default=None, ge=1, le=100)
+    first_seed: Seed | None = None
 
 
 class Best(Answer):
@@ -148,6 +209,9 @@ class Study(Answer):
     budget: Budget
     lease: LeasePolicy
     seed: int
+    phases: Phases | None = None
+    phase: Literal["baseline", "search", "confirm"] = Field(default="search", description="what the next ask is given")
+    consistency: Literal["relaxed", "ordered"] = "relaxed"
     protocol: dict[str, Any] | None = None
     tags: list[str] = Field(default_factory=list)
     description: str = ""

@@ -11,6 +11,7 @@ from bonanza.schemas.base import (
     JSON,
     NO_NUL,
     Answer,
+    GivenJSON,
     Label,
     Metrics,
     Reference,
@@ -83,6 +84,16 @@ class Trial(Answer):
     arch_id: str = Field(description="equal for equal networks")
     repeat_of: int | None = None
     seed: int = Field(description="for the training run; the trainer tells another if it used another")
+    protocol: JSON | None = Field(
+        default=None,
+        description="how to train it where that is not as the study's protocol says; the model does not see it",
+    )
+    protocol_hash: str | None = Field(
+        default=None, description="of the protocol it is trained by; null: the study has none"
+    )
+    epoch: Literal["last", "best"] | None = Field(
+        default=None, description="whose accuracy the value is, where the protocol says"
+    )
     priority: int = 0
     value: float | None = None
     values: dict[str, float] | None = None
@@ -100,6 +111,30 @@ class Trial(Answer):
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
+
+
+class Posterior(Answer):
+    """What is known of a cell's true value, from all its measurements and what was predicted of it before the first."""
+
+    mean: float
+    std: float | None = Field(
+        default=None, description="null where no cell was measured twice, so that the noise is unknown"
+    )
+    low: float | None = Field(default=None, description="of the 95 % interval")
+    high: float | None = None
+    count: int = Field(description="measurements of the cell")
+
+
+class Ranked(Trial):
+    """The first trial of a cell, and what is known of the cell."""
+
+    posterior: Posterior
+
+
+class RankedList(Answer):
+    """Cells, the best first."""
+
+    trials: list[Ranked]
 
 
 class TrialList(Answer):
@@ -222,6 +257,10 @@ class RepeatRequest(Request):
     """``POST …/trials/{number}/repeat``: measure the same cell again with other seeds."""
 
     count: Whole = Field(default=1, ge=1, le=64)
+    protocol: GivenJSON | None = Field(
+        default=None,
+        description="train it by this protocol instead of the study's: for the report, and kept from the model",
+    )
 
 
 class QueueRequest(Request):

@@ -1,7 +1,7 @@
 """Ask: which trials this worker gets, in one short transaction without any model work.
 
-In this order: its own live trials (``reuse``), pending trials (those that come back first, then the queue), the initial design while fewer than
-``n_initial`` trials were created, the newest fit's pool, and last an unseen sample, which is never taken while a fit can still come within ``wait_s``.
+In this order: its own live trials (``reuse``), pending trials (those that come back first, then the queue, the confirmation's among it), the random
+baseline where the study has one, the initial design while fewer than ``n_initial`` trials were created, the newest fit's pool, and last an unseen sample, which is never taken while a fit can still come within ``wait_s``.
 The unique index on (study, cell) is the referee; on a clash the next candidate is taken.
 """
 
@@ -18,10 +18,11 @@ import sqlalchemy as sa
 from bonanza.schemas import AskRequest
 from bonanza.schemas.trial import Shortfall
 from bonanza.spaces import Architecture, SearchSpace
+from bonanza_server.lifecycle import phases
 from bonanza_server.lifecycle.lease import new_attempt, take_up
 from bonanza_server.lifecycle.ledger import Ledger, Row
 from bonanza_server.lifecycle.pool import Pool, taken
-from bonanza_server.lifecycle.steer import trial_seed
+from bonanza_server.lifecycle.steer import trial_of_cell, trial_seed
 from bonanza_server.lifecycle.tell import better
 from bonanza_server.store.models import trials
 
@@ -88,20 +89,23 @@ def serve(ledger: Ledger, space: SearchSpace, pool: Pool | None, asking: Asking)
 
 def _next(ledger: Ledger, space: SearchSpace, asking: Asking, served: Served) -> tuple[Row, Row] | None:
     study, budget = ledger.study, ledger.study["budget"]
-    if over(study, ledger.now):
+    reached = target_reached(study)
+    if time_is_up(study, ledger.now) or (reached and phases.confirm(study) is None):
         served.reason = "budget_reached"
         return None
     if budget["max_parallel"] is not None and study["running"] >= budget["max_parallel"]:
         served.reason = "waiting_for_results"
         return None
-    full = budget["max_trials"] is not None and study["started"] >= budget["max_trials"]
+    full = budget["max_trials"] is not None and study["started"] >= budget["max_trials"] - phases.kept_back(study)
     if study["pending"] > 0:
-        trial = _pending(ledger, asking.request.worker_id, started_only=full)
+        trial = _pending(ledger, asking.request.worker_id, started_only=full, confirming=reached)
         if trial is not None:
             return _lease(ledger, trial, asking.request.worker_id)
-    if full:
-        served.reason = "budget_reached"
+    if full or reached or study["search_state"] != "open":
+        _after_the_search(ledger, asking, served, why="target" if reached else "budget")
         return None
+    if phases.baseline_is_due(study):
+        return _baseline(ledger, space, asking)
     n_initial = study["strategy"].get(INITIAL_DESIGN)
     if n_initial is None or study["next_number"] < n_initial:
         return _sample(ledger, space, asking, served, origin="initial")
@@ -110,18 +114,61 @@ def _next(ledger: Ledger, space: SearchSpace, asking: Asking, served: Served) ->
 
 def over(study: Row, now: float) -> bool:
     """Whether the study has had its time, or reached its target."""
-    budget = study["budget"]
-    if budget["max_seconds"] is not None and now - study["created_at"] >= budget["max_seconds"]:
-        return True
-    target, best = budget["target"], study["best_value"]
+    return time_is_up(study, now) or target_reached(study)
+
+
+def time_is_up(study: Row, now: float) -> bool:
+    """Whether the study has had its time."""
+    most = study["budget"]["max_seconds"]
+    return bool(most is not None and now - study["created_at"] >= most)
+
+
+def target_reached(study: Row) -> bool:
+    """Whether a result is as good as was wanted."""
+    target, best = study["budget"]["target"], study["best_value"]
     return target is not None and best is not None and not better(study, target, best)
 
 
-def _pending(ledger: Ledger, worker_id: str | None, *, started_only: bool) -> Row | None:
+def _after_the_search(ledger: Ledger, asking: Asking, served: Served, *, why: str) -> None:
+    """Nothing more is proposed: say so, or have the cells to confirm chosen once the last of the search has ended."""
+    study = ledger.study
+    if study["search_state"] == "open" and phases.confirm_is_due(study):
+        if study["running"] > 0:
+            served.reason = "waiting_for_results"
+            return
+        if study["complete"] > 0:
+            phases.end_search(ledger, why)
+    if study["search_state"] != "over":
+        served.reason = "budget_reached"
+    elif asking.patient:
+        served.waits_for_fit = True
+    else:
+        served.reason = "waiting_for_results"
+
+
+def _baseline(ledger: Ledger, space: SearchSpace, asking: Asking) -> tuple[Row, Row]:
+    """The next cell of the random baseline; measured again where the study has it."""
+    drawn = space.sample(phases.draws_of(ledger.study))
+    given: dict[str, Any] = {"origin": "baseline", "phase": "baseline"}
+    seed = (phases.baseline(ledger.study) or {})["seed"]
+    if seed is not None:
+        given["seed"] = seed
+    leased = _start(ledger, drawn.json, drawn.arch_id, asking, **given)
+    if leased is None:
+        given["repeat_of"] = trial_of_cell(ledger, drawn.arch_id)["number"]
+        leased = _start(ledger, drawn.json, drawn.arch_id, asking, **given)
+    assert leased is not None, "the unique index does not bind repeats"
+    ledger.study["baselines"] += 1
+    return leased
+
+
+def _pending(ledger: Ledger, worker_id: str | None, *, started_only: bool, confirming: bool) -> Row | None:
     """The next pending trial: those that were started before, then by priority; a trial this worker had last goes to another if it can."""
     query = sa.select(trials).where(trials.c.study_id == ledger.id, trials.c.state == "pending")
     if started_only:
         query = query.where(trials.c.started)
+    if confirming:
+        query = query.where(trials.c.phase == "confirm")
     mine = sa.case((trials.c.last_worker == worker_id, 1), else_=0) if worker_id else sa.literal(0)
     query = query.order_by(trials.c.front.desc(), mine, trials.c.priority.desc(), trials.c.number).limit(1)
     row = ledger.connection.execute(query).mappings().one_or_none()
@@ -151,7 +198,7 @@ def _proposed(ledger: Ledger, space: SearchSpace, asking: Asking, served: Served
     pool = served.pool
     fresh = pool is not None and _fresh_enough(ledger.study, pool, asking.request, served.covers)
     may_wait = asking.patient and asking.fit_can_come
-    if not fresh and may_wait:
+    if not fresh and (may_wait or ledger.study["consistency"] == "ordered"):
         served.waits_for_fit = True
         return None
     while pool is not None and served.cursor < len(pool.proposals):
@@ -179,6 +226,8 @@ def _proposed(ledger: Ledger, space: SearchSpace, asking: Asking, served: Served
 
 
 def _fresh_enough(study: Row, pool: Pool, request: AskRequest, covers: int) -> bool:
+    if study["consistency"] == "ordered":
+        return bool(pool.event >= study["result_event"])
     if request.freshness == "any":
         return True
     if request.freshness == "latest":
@@ -231,9 +280,10 @@ def _distinct(draws: Iterable[Architecture]) -> Iterator[Architecture]:
 def _start(
     ledger: Ledger, architecture: dict[str, Any], arch_id: str, asking: Asking, *, origin: str, **model: Any
 ) -> tuple[Row, Row] | None:
-    """A new trial, running from the start, and its first attempt; None where the study has the cell."""
+    """A new trial, running from the start, and its first attempt; None where the study has the cell, and this is no repeat."""
     worker_id = asking.request.worker_id
-    seed = trial_seed(ledger.study, ledger.study["next_number"])
+    seed = model.pop("seed", None)
+    seed = trial_seed(ledger.study, ledger.study["next_number"]) if seed is None else seed
     trial = ledger.add(
         state="running",
         architecture=architecture,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from bonanza_server.lifecycle.ledger import Ledger, Row
+from bonanza_server.lifecycle.posterior import Cell
 from bonanza_server.search.spec import sources_of
 from bonanza_server.store.models import fits, spaces, studies, trials
 
@@ -78,36 +79,77 @@ def _read_one(connection: Connection, study: Row) -> HistoryRead:
         trials.c.curve,
     )
     rows = connection.execute(
-        sa.select(*columns, trials.c.repeat_of)
+        sa.select(*columns, trials.c.repeat_of, trials.c.protocol, trials.c.invalidated)
         .where(trials.c.study_id == study["id"], sa.not_(trials.c.invalidated))
         .order_by(trials.c.number)
     )
+    return history_of(study, spec, rows.mappings())
+
+
+def history_of(study: Row, space: dict[str, Any], rows: Iterable[Mapping[Any, Any]]) -> HistoryRead:
+    """What a fit is given of a study's ``rows`` of trials, in the order of their numbers.
+
+    All measurements of a cell are one observation, its repeats' too. Trials by a protocol of their own are left out: their values are of another
+    training, and say nothing of the ones that the model predicts.
+    """
     cells: dict[str, tuple[int, dict[str, Any], list[float]]] = {}
     pending: dict[str, dict[str, Any]] = {}
     excluded: dict[str, None] = {}
     pruned: list[tuple[int, str, dict[str, Any], list[list[float]]]] = []
     curves: list[tuple[list[list[float]], float]] = []
     for row in rows:
-        if row.repeat_of is None:
-            excluded[row.arch_id] = None
-        if row.state == "complete":
-            values = cells.setdefault(row.arch_id, (row.number, row.architecture, []))[2]
-            values.append(row.value)
-            values.extend(measurement["value"] for measurement in row.measurements or ())
-            if row.curve and row.repeat_of is None:
-                curves.append((row.curve, row.value))
-        elif row.state == "pruned" and row.curve:
-            pruned.append((row.number, row.arch_id, row.architecture, row.curve))
-        elif row.state in {"pending", "running"}:
-            pending[row.arch_id] = row.architecture
+        if row["invalidated"]:
+            continue
+        if row["repeat_of"] is None:
+            excluded[row["arch_id"]] = None
+        if row["protocol"] is not None:
+            continue
+        if row["state"] == "complete":
+            values = cells.setdefault(row["arch_id"], (row["number"], row["architecture"], []))[2]
+            values.append(row["value"])
+            values.extend(measurement["value"] for measurement in row["measurements"] or ())
+            if row["curve"] and row["repeat_of"] is None:
+                curves.append((row["curve"], row["value"]))
+        elif row["state"] == "pruned" and row["curve"]:
+            pruned.append((row["number"], row["arch_id"], row["architecture"], row["curve"]))
+        elif row["state"] in {"pending", "running"}:
+            pending[row["arch_id"]] = row["architecture"]
     observations = subset(list(cells.values()), study)
     unmeasured = [architecture for arch_id, architecture in pending.items() if arch_id not in cells]
     room = MOST_OBSERVATIONS - len(observations)
     cut_short = [(number, cell, curve) for number, arch_id, cell, curve in pruned if arch_id not in cells]
     cut_short = cut_short[max(0, len(cut_short) - room) :]
     return HistoryRead(
-        study, spec, observations, unmeasured, list(excluded), [], cut_short, curves if cut_short else []
+        study, space, observations, unmeasured, list(excluded), [], cut_short, curves if cut_short else []
     )
+
+
+def measured_cells(connection: Connection, study_id: int) -> list[Cell]:
+    """Every measured cell, by its first trial with a result, with all its measurements by the study's protocol."""
+    rows = connection.execute(
+        sa.select(trials.c.number, trials.c.arch_id, trials.c.value, trials.c.measurements, trials.c.mean, trials.c.std)
+        .where(
+            trials.c.study_id == study_id,
+            trials.c.state == "complete",
+            sa.not_(trials.c.invalidated),
+            trials.c.protocol.is_(None),
+        )
+        .order_by(trials.c.number)
+    )
+    found: dict[str, tuple[int, list[float], tuple[float, float] | None]] = {}
+    for row in rows:
+        predicted = None if row.mean is None or row.std is None else (row.mean, row.std)
+        values = found.setdefault(row.arch_id, (row.number, [], predicted))[1]
+        values.append(row.value)
+        values.extend(measurement["value"] for measurement in row.measurements or ())
+    return [Cell(number, tuple(values), predicted) for number, values, predicted in found.values()]
+
+
+def ranked_by_mean(read: HistoryRead) -> list[tuple[int, float, float | None]]:
+    """(first trial, mean of its measurements, None) of each cell, the best first: what is known without a model."""
+    sign = -1 if read.study["objectives"][0]["direction"] == "maximize" else 1
+    means = [(number, sum(value / len(values) for value in values)) for number, _, values in read.observations]
+    return [(number, mean, None) for number, mean in sorted(means, key=lambda one: (sign * one[1], one[0]))]
 
 
 def subset(
@@ -131,7 +173,7 @@ def subset(
 
 def studies_behind(connection: Connection) -> list[tuple[int, int]]:
     """The running studies with results that no fit has read, as (key, newest event)."""
-    late = studies.c.result_event > studies.c.fit_event
+    late = sa.or_(studies.c.result_event > studies.c.fit_event, studies.c.search_state == "over")
     query = sa.select(studies.c.id, studies.c.last_event)
     found = connection.execute(query.where(studies.c.state == "running", studies.c.complete > 0, late))
     return [(row.id, row.last_event) for row in found]

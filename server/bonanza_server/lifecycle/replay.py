@@ -36,7 +36,10 @@ BIRTHS: Final = {"trial.started": "running", "trial.queued": "pending", "trial.i
 RESULTS: Final = {"trial.completed", "trial.measured", "trial.imported", "trial.invalidated"}
 """The events that put the model behind; a pruned trial's does too where it has a learning curve."""
 
-_GIVEN = ("architecture", "arch_id", "origin", "priority", "tags", "repeat_of")
+REOPENING: Final = frozenset({"budget", "phases"})
+"""The fields of a study that, changed, have its search go on."""
+
+_GIVEN = ("architecture", "arch_id", "origin", "phase", "priority", "protocol", "tags", "repeat_of")
 _PROPOSED = ("fit_version", "fit_event", "fit_rank", "mean", "std", "acquisition")
 _RESULT = ("value", "metrics", "cost", "seed")
 _NEW_TRIAL: Final[Row] = {
@@ -50,6 +53,9 @@ _NEW_STUDY: Final[Row] = {
     **dict.fromkeys(("failures_in_a_row", "fit_version", "fit_event", "fit_results", "fit_failures"), 0),
     "state": "running",
     "state_reason": None,
+    "search_state": "open",
+    "phases": None,
+    "consistency": "relaxed",
     "revision": 1,
 }
 
@@ -99,7 +105,8 @@ def replay(events: Iterable[Mapping[str, Any]]) -> Tables:
                 _change_trial(tables, step, step.number)
         except KeyError as missing:
             raise BrokenHistory(f"event {seq}, {step.kind}, lacks {missing}") from missing
-        if step.kind in RESULTS or (step.kind == "trial.pruned" and step.data.get("curve")):
+        told = step.kind in RESULTS or (step.kind == "trial.pruned" and bool(step.data.get("curve")))
+        if told and tables.trials[step.number or 0]["protocol"] is None:
             results.append(seq)
     if seq == 0:
         raise BrokenHistory("there are no events: a study begins with study.created")
@@ -112,11 +119,17 @@ def _sums(tables: Tables) -> Row:
     """The study's columns that are taken over its trials."""
     trials = tables.trials.values()
     sign = -1 if tables.study["objectives"][0]["direction"] == "maximize" else 1
-    valid = [trial for trial in trials if trial["state"] == "complete" and not trial["invalidated"]]
+    valid = [
+        trial
+        for trial in trials
+        if trial["state"] == "complete" and not trial["invalidated"] and trial["protocol"] is None
+    ]
     best = min(valid, key=lambda trial: (sign * trial["value"], trial["number"]), default=None)
     return {state: sum(trial["state"] == state for trial in trials) for state in STATES} | {
         "next_number": len(trials),
         "started": sum(trial["started"] for trial in trials),
+        "baselines": sum(trial["phase"] == "baseline" for trial in trials),
+        "confirmations": sum(trial["phase"] == "confirm" for trial in trials),
         "best_number": best and best["number"],
         "best_value": best and best["value"],
     }
@@ -129,6 +142,12 @@ def _change_study(study: Row, step: _Step, results: list[int]) -> None:
             study |= _NEW_STUDY | dict(data) | {"created_at": step.at}
         case "study.changed":
             study |= dict(data) | {"revision": study["revision"] + 1}
+            if REOPENING & set(data):
+                study["search_state"] = "open"
+        case "search.ended":
+            study["search_state"] = "over"
+        case "confirm.chosen":
+            study["search_state"] = "confirmed"
         case "study.paused" | "study.resumed" | "study.finished":
             state = {"study.paused": "paused", "study.resumed": "running"}.get(step.kind, "finished")
             study |= {"state": state, "state_reason": data["reason"], "revision": study["revision"] + 1}

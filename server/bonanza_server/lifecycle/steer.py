@@ -44,26 +44,32 @@ def queue(
     """Queue cells; an entry is (trial, created), the trial there already where the study has the cell."""
     queued = []
     for architecture in architectures:
-        trial = _add_pending(
+        trial = add_pending(
             ledger, architecture.json, architecture.arch_id, origin="queue", priority=priority, tags=tags
         )
         queued.append((trial, True) if trial else (trial_of_cell(ledger, architecture.arch_id), False))
     return queued
 
 
-def repeat(ledger: Ledger, trial: Row, count: int) -> list[Row]:
-    """Queue ``count`` more measurements of a trial's cell, each with its own seed."""
+def repeat(ledger: Ledger, trial: Row, count: int, protocol: dict[str, Any] | None = None) -> list[Row]:
+    """Queue ``count`` more measurements of a trial's cell, each with its own seed; by ``protocol`` where that is another than the study's."""
     first = trial["number"] if trial["repeat_of"] is None else trial["repeat_of"]
+    other: dict[str, Any] = {} if protocol is None or protocol == ledger.study["protocol"] else {"protocol": protocol}
     made = []
     for _ in range(count):
-        row = _add_pending(ledger, trial["architecture"], trial["arch_id"], origin="repeat", repeat_of=first, tags=[])
+        row = add_pending(
+            ledger, trial["architecture"], trial["arch_id"], origin="repeat", repeat_of=first, tags=[], **other
+        )
         assert row is not None  # the unique index does not bind repeats
         made.append(row)
     return made
 
 
-def _add_pending(ledger: Ledger, architecture: dict[str, Any], arch_id: str, **columns: Any) -> Row | None:
-    seed = trial_seed(ledger.study, ledger.study["next_number"])
+def add_pending(
+    ledger: Ledger, architecture: dict[str, Any], arch_id: str, *, seed: int | None = None, **columns: Any
+) -> Row | None:
+    """Queue a trial of the cell, its seed drawn unless it is given; None where the study has the cell, and ``columns`` make it no repeat."""
+    seed = trial_seed(ledger.study, ledger.study["next_number"]) if seed is None else seed
     trial = ledger.add(state="pending", architecture=architecture, arch_id=arch_id, seed=seed, **columns)
     if trial is not None:
         ledger.record("trial.queued", trial["number"], architecture=architecture, arch_id=arch_id, seed=seed, **columns)
@@ -184,6 +190,8 @@ def change(ledger: Ledger, trial: Row, request: TrialChange) -> None:
             state=trial["state"],
         )
     ledger.change(trial, invalidated=True)
-    ledger.new_result(ledger.record("trial.invalidated", trial["number"]))
+    seq = ledger.record("trial.invalidated", trial["number"])
+    if trial["protocol"] is None:
+        ledger.new_result(seq)
     if ledger.study["best_number"] == trial["number"]:
         find_best(ledger)

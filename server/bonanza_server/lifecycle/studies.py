@@ -11,9 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from bonanza.schemas import StudyChange, StudySpec
+from bonanza.schemas import Phases, StudyChange, StudySpec
 from bonanza_server.errors import Refused, wrong_at
 from bonanza_server.lifecycle.ledger import Ledger, Row, lock_study
+from bonanza_server.lifecycle.replay import REOPENING
 from bonanza_server.search.spec import sources_of
 from bonanza_server.store.models import attempts, events, reports, spaces, studies, trials
 
@@ -37,6 +38,8 @@ COUNTERS = [
     "failed",
     "infeasible",
     "cancelled",
+    "baselines",
+    "confirmations",
     "results",
     "result_event",
     "fit_version",
@@ -44,7 +47,19 @@ COUNTERS = [
     "fit_results",
     "fit_failures",
 ]
-COMPARED = ("objectives", "strategy", "pruner", "budget", "lease", "seed", "protocol", "tags", "description")
+COMPARED = (
+    "objectives",
+    "strategy",
+    "pruner",
+    "budget",
+    "lease",
+    "seed",
+    "phases",
+    "consistency",
+    "protocol",
+    "tags",
+    "description",
+)
 
 
 def fingerprint(value: Any) -> str:
@@ -75,6 +90,7 @@ def create_or_get(
         "strategy": strategy,
         "spec_hash": fingerprint(body),
         "state": "running",
+        "search_state": "open",
         "revision": 1,
         "created_at": now,
     }
@@ -136,7 +152,7 @@ def change(ledger: Ledger, request: StudyChange, revision: int) -> None:
     """Apply a PATCH made against ``revision``.
 
     Raises:
-        Refused: the study has changed since.
+        Refused: the study has changed since, or its phases would leave nothing to search with.
     """
     study = ledger.study
     if study["revision"] != revision:
@@ -149,8 +165,18 @@ def change(ledger: Ledger, request: StudyChange, revision: int) -> None:
     }
     changed = {name: value for name, value in fields.items() if study[name] != value}
     if changed:
+        _check_phases(study | changed)
         study.update(changed, revision=study["revision"] + 1)
+        if REOPENING & set(changed):
+            study["search_state"] = "open"
         ledger.record("study.changed", **changed)
+
+
+def _check_phases(study: Row) -> None:
+    most, phases = study["budget"]["max_trials"], Phases.model_validate(study["phases"] or {})
+    if most is not None and most <= phases.trials:
+        detail = f"max_trials is {most} and the phases take {phases.trials} of them: nothing is left to search with"
+        raise Refused("invalid", detail, errors=[("/phases", "take the whole budget")])
 
 
 def set_state(ledger: Ledger, state: str, reason: str | None) -> None:

@@ -123,7 +123,9 @@ def _complete(ledger: Ledger, trial: Row, attempt: Row, told: dict[str, Any], *,
     _end_attempt(ledger, trial, attempt, told, state="succeeded")
     if trial["state"] == "complete":
         ledger.change(trial, measurements=[*(trial["measurements"] or []), data])
-        ledger.new_result(ledger.record("trial.measured", number, **data))
+        seq = ledger.record("trial.measured", number, **data)
+        if trial["protocol"] is None:
+            ledger.new_result(seq)
         return Told(accepted=True)
     curve = kept_curve(ledger, trial, pruned=False)
     superseded = None if live else trial["live_attempt"]
@@ -143,8 +145,11 @@ def _complete(ledger: Ledger, trial: Row, attempt: Row, told: dict[str, Any], *,
         finished_at=ledger.now,
     )
     more = {} if curve is None else {"curve": curve}
-    ledger.new_result(ledger.record("trial.completed", number, **data, **more, late=not live, superseded=superseded))
+    seq = ledger.record("trial.completed", number, **data, **more, late=not live, superseded=superseded)
     ledger.study["failures_in_a_row"] = 0
+    if trial["protocol"] is not None:
+        return Told(accepted=True)  # of another training: no value to compare, and none for the model
+    ledger.new_result(seq)
     return Told(accepted=True, is_best=note_best(ledger, trial))
 
 
@@ -164,7 +169,12 @@ def find_best(ledger: Ledger) -> None:
     maximise = ledger.study["objectives"][0]["direction"] == "maximize"
     row = ledger.connection.execute(
         sa.select(trials.c.number, trials.c.value)
-        .where(trials.c.study_id == ledger.id, trials.c.state == "complete", sa.not_(trials.c.invalidated))
+        .where(
+            trials.c.study_id == ledger.id,
+            trials.c.state == "complete",
+            sa.not_(trials.c.invalidated),
+            trials.c.protocol.is_(None),
+        )
         .order_by(trials.c.value.desc() if maximise else trials.c.value.asc(), trials.c.number)
         .limit(1)
     ).one_or_none()
@@ -190,7 +200,7 @@ def _pruned(ledger: Ledger, trial: Row, attempt: Row, told: dict[str, Any], *, l
     data = {k: told[k] for k in ("value", "metrics", "cost", "seed")}
     more = {} if curve is None else {"curve": curve}
     seq = ledger.record("trial.pruned", trial["number"], attempt=attempt["attempt"], late=not live, **data, **more)
-    if curve is not None:
+    if curve is not None and trial["protocol"] is None:
         ledger.new_result(seq)  # the model reads it, as a censored result
     ledger.study["failures_in_a_row"] = 0
     return Told(accepted=True)

@@ -7,10 +7,23 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Response
 
-from bonanza.schemas import Model, PredictAnswer, PredictRequest, Reason, Study, StudyChange, StudyList, StudySpec
+from bonanza.schemas import (
+    ConfirmRequest,
+    Model,
+    PredictAnswer,
+    PredictRequest,
+    Reason,
+    Study,
+    StudyChange,
+    StudyList,
+    StudySpec,
+)
+from bonanza_server.answers import study_answer
 from bonanza_server.body import JsonRoute
 from bonanza_server.deps import KeyDep, PageSize, PageToken, PredictorDep, ReadingDep, ServiceDep, StudyName, answer
 from bonanza_server.errors import Refused
+from bonanza_server.lifecycle import phases
+from bonanza_server.lifecycle.ledger import Ledger
 from bonanza_server.problem_docs import problems
 
 router = APIRouter(prefix="/v1/studies", tags=["studies"], route_class=JsonRoute)
@@ -103,6 +116,21 @@ async def resume(study: StudyName, service: ServiceDep, key: KeyDep, request: Re
 async def finish(study: StudyName, service: ServiceDep, key: KeyDep, request: Reason | None = None) -> Response:
     """End a study; what runs may still tell."""
     return answer(await service.set_state(study, "finished", request.reason if request else None, key))
+
+
+@router.post(
+    "/{study}/confirm", operation_id="confirmStudy", response_model=Study, responses=problems("not-found", "conflict")
+)
+async def confirm(
+    study: StudyName, service: ServiceDep, key: KeyDep, request: ConfirmRequest | None = None
+) -> Response:
+    """End the search now and train the best cells again; the model chooses them, and asks get them next."""
+
+    def work(ledger: Ledger) -> Study:
+        phases.end_by_hand(ledger, request or ConfirmRequest())
+        return study_answer(ledger.study, space=None, best=None, refitting=False)
+
+    return answer(await service.post(study, work, key))
 
 
 @router.get("/{study}/model", operation_id="getModel", responses=problems("not-found"))

@@ -15,6 +15,7 @@ from bonanza.schemas import (
     QueueAnswer,
     Queued,
     QueueRequest,
+    RankedList,
     Reason,
     RepeatRequest,
     Trial,
@@ -132,11 +133,12 @@ async def retry(study: StudyName, number: TrialNumber, service: ServiceDep, key:
 async def repeat(
     study: StudyName, number: TrialNumber, service: ServiceDep, key: KeyDep, request: RepeatRequest | None = None
 ) -> Response:
-    """Measure the same cell again, each time with another seed."""
-    count = (request or RepeatRequest()).count
+    """Measure the same cell again, each time with another seed; or train it by another protocol, for the report to compare."""
+    wanted = request or RepeatRequest()
+    count = wanted.count
 
     def work(ledger: Ledger) -> TrialList:
-        made = steer.repeat(ledger, ledger.trial(number), count)
+        made = steer.repeat(ledger, ledger.trial(number), count, wanted.protocol)
         return TrialList(trials=[trial_answer(trial, None, ledger.study) for trial in made])
 
     return answer(await service.post(study, work, key, status=201, wakes=count))
@@ -185,8 +187,8 @@ async def observations(study: StudyName, request: ObservationsRequest, service: 
 
 
 @router.get("/best", operation_id="bestTrials", responses=problems("not-found"))
-async def best(study: StudyName, reading: ReadingDep, k: Annotated[int, Query(ge=1, le=1000)] = 1) -> TrialList:
-    """The k best completed trials, best first."""
+async def best(study: StudyName, reading: ReadingDep, k: Annotated[int, Query(ge=1, le=1000)] = 1) -> RankedList:
+    """The k best cells, best first: each by its first trial, ranked by what all its measurements and its prediction say of its true value."""
     return await reading.best(study, k)
 
 

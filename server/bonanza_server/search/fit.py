@@ -118,6 +118,25 @@ def predict(snapshot: Snapshot, architectures: list[dict[str, Any]]) -> list[tup
     return [(_finite(float(mean)), _finite(float(std))) for mean, std in zip(means, stds, strict=True)]
 
 
+def rank(snapshot: Snapshot) -> list[tuple[int, float, float | None]]:
+    """The measured cells, the best first: (number, mean, std) of each cell's true value as the model sees it after all its measurements.
+
+    A model that says the same of every cell (there is none: random search, evolution) or nothing leaves the word to the measurements: then the mean is
+    theirs, and there is no std. Ties go to the earlier trial. The model is fitted anew and not taken from those kept: what it says must not depend
+    on what this process did before.
+    """
+    history = _history(snapshot)
+    model, _ = _fitted(snapshot, history)
+    means, stds = model.predict([observed.architecture for observed in history.observations])
+    tells = bool(np.isfinite(means).all() and np.ptp(means) > 0.0) if len(means) else False
+    ranked = [
+        (observed.number, float(mean) if tells else observed.value, _finite(float(std)) if tells else None)
+        for observed, mean, std in zip(history.observations, means, stds, strict=True)
+    ]
+    sign = -1.0 if snapshot.maximize else 1.0
+    return sorted(ranked, key=lambda one: (sign * one[1], one[0]))
+
+
 _kept: dict[str, Model] = {}
 """The models fitted last in this process, by what they were fitted to: a cache that changes nothing."""
 

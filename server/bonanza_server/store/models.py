@@ -44,6 +44,8 @@ studies = sa.Table(
     sa.Column("protocol", Json),
     sa.Column("tags", Json, nullable=False),
     sa.Column("description", sa.Text, nullable=False),
+    sa.Column("phases", Json),
+    sa.Column("consistency", sa.String(16), nullable=False, server_default="relaxed"),
     sa.Column("spec_hash", sa.String(64), nullable=False),  # of the body that created it, so that PUT again is a 200
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("state_reason", sa.Text),
@@ -63,6 +65,10 @@ studies = sa.Table(
     sa.Column("cancelled", sa.Integer, nullable=False),
     sa.Column("best_number", sa.Integer),
     sa.Column("best_value", Float),
+    # The phases: open, over (the cells to confirm are being chosen), confirmed.
+    sa.Column("search_state", sa.String(16), nullable=False, server_default="open"),
+    sa.Column("baselines", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("confirmations", sa.Integer, nullable=False, server_default="0"),
     # The model: what the results have come to, and what the newest fit has seen of them.
     sa.Column("results", sa.Integer, nullable=False),
     sa.Column("result_event", sa.BigInteger, nullable=False),
@@ -89,6 +95,7 @@ trials = sa.Table(
     sa.Column("origin", sa.String(16), nullable=False),
     sa.Column("repeat_of", sa.Integer),
     sa.Column("seed", sa.BigInteger, nullable=False),
+    sa.Column("protocol", Json),  # of this trial alone; null: the study's
     sa.Column("front", sa.Integer, nullable=False),  # 1: was started before, comes back ahead of the queue
     sa.Column("priority", sa.Integer, nullable=False),
     sa.Column("value", Float),
