@@ -165,6 +165,16 @@ class Client:
         params: dict[str, str | int] = {} if study is None else {"study": study}
         return self.transport.send("GET", "/v1/workers", params=params).read(schemas.WorkerList).workers
 
+    def import_study(self, name: str, lines: str) -> Study:
+        """Make the study ``name`` of what ``Study.export`` gave, here or at another server: whole, or not at all.
+
+        Raises:
+            DamagedExport: the lines are no whole export; the message says which is wrong.
+            Conflict: there is a study of that name.
+        """
+        reply = self.transport.send("POST", f"{_path(name)}/import", lines=lines)
+        return self._study(reply.read(schemas.Study), created=True)
+
     def flush_spool(self) -> Flushed:
         """Send the results that processes which died, or tells that gave up, left on the disk; those for other servers stay."""
         return self.outbox.flush()

@@ -24,6 +24,7 @@
         │   ├── InvalidSpace
         │   ├── InvalidStrategy
         │   ├── InvalidArchitecture
+        │   ├── DamagedExport      no whole export of a study
         │   ├── UnknownToken
         │   └── IdempotencyKeyReused
         ├── TooManyRequests        retried by the SDK
@@ -172,6 +173,10 @@ class InvalidArchitecture(Invalid):
     """The server found an architecture that is not of the study's space (``bonanza.spaces`` raises its own class of that name)."""
 
 
+class DamagedExport(Invalid):
+    """The file is no whole export of a study; the message says which line is wrong. Nothing was imported."""
+
+
 class UnknownToken(Invalid):
     """The lease token is of no attempt at this trial."""
 
@@ -210,6 +215,7 @@ CLASSES: Final[dict[str, type[ProblemError]]] = {
     "invalid-space": InvalidSpace,
     "invalid-strategy": InvalidStrategy,
     "invalid-architecture": InvalidArchitecture,
+    "damaged-export": DamagedExport,
     "unknown-token": UnknownToken,
     "idempotency-key-reused": IdempotencyKeyReused,
     "if-match-required": BadRequest,

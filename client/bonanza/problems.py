@@ -35,6 +35,7 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
     "invalid-space": ProblemType(422, "The search space is not valid"),
     "invalid-strategy": ProblemType(422, "The strategy is not valid"),
     "invalid-architecture": ProblemType(422, "The architecture is not one of the study's space"),
+    "damaged-export": ProblemType(422, "The file is no whole export of a study"),
     "unknown-token": ProblemType(422, "The lease token is of no attempt at this trial"),
     "idempotency-key-reused": ProblemType(422, "The Idempotency-Key was used for another request"),
     "if-match-required": ProblemType(428, "Say which revision you change"),

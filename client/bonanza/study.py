@@ -131,6 +131,11 @@ class Study:
         """At most ``k`` cells, the best first, by their posterior mean: all measurements of a cell count, not the luckiest."""
         return self.transport.send("GET", f"{self.path}/best", params={"k": k}).read(schemas.RankedList).trials
 
+    def export(self) -> str:
+        """The whole study as ndjson: for ``bonanza replay``, or for ``Client.import_study`` at another server."""
+        reply = self.transport.send("GET", f"{self.path}/export")
+        return str(reply.body or "")
+
     def confirm(self, top: int | None = None, seeds: int | None = None) -> schemas.Study:
         """End the search and have the best cells trained again; what is left out is as the study's phases say, or 5 cells and 3 seeds."""
         body = _checked(schemas.ConfirmRequest, top=top, seeds=seeds)

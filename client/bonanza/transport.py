@@ -105,6 +105,7 @@ class Transport:
         path: str,
         *,
         body: JSON | None = None,
+        lines: str | None = None,
         params: Mapping[str, str | int] | None = None,
         key: str | None = None,
         keyed: bool = True,
@@ -118,6 +119,7 @@ class Transport:
             method: the HTTP verb.
             path: from the server's root, for example ``/v1/studies``.
             body: sent as JSON; NaN and infinities are refused, JSON has none.
+            lines: sent instead of a body, as ndjson.
             params: the query.
             key: the Idempotency-Key of a POST; a new one, the same for all its tries, by default.
             keyed: False for a POST that may be done twice (a heartbeat), so that the server need not remember its answer.
@@ -135,11 +137,14 @@ class Transport:
             headers["Idempotency-Key"] = key or uuid.uuid4().hex
         if if_match is not None:
             headers["If-Match"] = if_match
+        if lines is not None:
+            headers["Content-Type"] = "application/x-ndjson"
         try:
             request = self._client().build_request(
                 method,
                 self.server + path,
                 json=body,
+                content=None if lines is None else lines.encode("utf-8", "surrogateescape"),
                 params=params,
                 headers=headers,
                 timeout=httpx.Timeout(READ_S, connect=CONNECT_S, read=hold_s + READ_S),

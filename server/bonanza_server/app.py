@@ -26,7 +26,7 @@ from bonanza_server.lifecycle.ledger import sharing_ledgers
 from bonanza_server.lifecycle.pool import Pools
 from bonanza_server.predicting import Predictor
 from bonanza_server.reading import Reading
-from bonanza_server.routers import ask_tell, spaces, studies, system, trials, workers
+from bonanza_server.routers import ask_tell, spaces, studies, system, transfer, trials, workers
 from bonanza_server.service import Service
 from bonanza_server.settings import Settings
 from bonanza_server.spaces import Spaces
@@ -59,7 +59,7 @@ def create_app(
         redoc_url=None,
     )
     problem.install(app)
-    for router in (ask_tell.router, studies.router, trials.router, spaces.router, workers.router, system.router):
+    for router in (ask_tell.router, studies.router, trials.router, transfer.router, spaces.router, workers.router, system.router):
         app.include_router(router)
 
     @app.get("/", include_in_schema=False)

@@ -268,7 +268,7 @@ class Engine:
         self._not_before[study["id"]] = self._clock() + min(LONGEST_BACK_OFF_S, 2.0 ** min(failures, 10))
 
 
-def job_of(read: HistoryRead) -> FitJob:
+def job_of(read: HistoryRead, *, pool_size: int = POOL_SIZE) -> FitJob:
     """The fit of a history."""
     study = read.study
     return FitJob(
@@ -281,7 +281,7 @@ def job_of(read: HistoryRead) -> FitJob:
         observations=read.observations,
         pending=read.pending,
         excluded=read.excluded,
-        pool_size=POOL_SIZE,
+        pool_size=pool_size,
         sources=read.sources,
         pruned=read.pruned,
         curves=read.curves,

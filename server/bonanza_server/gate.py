@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 OPEN = {"/healthz", "/readyz", "/docs", "/openapi.json", "/"}
 """Paths that need no key: they tell nothing of any study."""
+IMPORT = "/import"
+"""How the path of a study's import ends; its body is no JSON, but a line of it is, and no form of a web page can be sent as such."""
 WITH_BODY = {"POST", "PUT", "PATCH"}
 
 
@@ -82,8 +84,9 @@ class Gate:
             raise too_large(limit)
         has_body = declared not in {"", "0"} or "transfer-encoding" in headers
         media = headers.get("content-type", "").split(";")[0].strip().lower()
-        if scope["method"] in WITH_BODY and (has_body or media) and media != "application/json":
-            raise Refused("unsupported-media-type", f"send Content-Type: application/json, not {media or 'nothing'}")
+        wanted = "application/x-ndjson" if scope["path"].endswith(IMPORT) else "application/json"
+        if scope["method"] in WITH_BODY and (has_body or media) and media != wanted:
+            raise Refused("unsupported-media-type", f"send Content-Type: {wanted}, not {media or 'nothing'}")
 
 
 class Limit(NamedTuple):
@@ -95,7 +98,7 @@ class Limit(NamedTuple):
 
 def _limit(settings: Settings, method: str, path: str) -> Limit:
     large = path.endswith("/observations") or (method == "PUT" and path.startswith("/v1/studies/"))
-    name = "large_body_limit" if large else "body_limit"
+    name = "import_limit" if path.endswith(IMPORT) else "large_body_limit" if large else "body_limit"
     return Limit(getattr(settings, name), f"BONANZA_{name.upper()}")
 
 

@@ -64,6 +64,10 @@ EXAMPLES: Final[dict[str, tuple[str, JSON]]] = {
         "'banana' is unknown; the strategies are random, evolution, local_search, bananas, bonas, nasbot, bonanza",
     ),
     "invalid-architecture": _wrong_at("/architectures/0/edges", "must be a list of 6 ops, not of 1"),
+    "damaged-export": (
+        "line 12: what is written there is not what was exported. Nothing was imported: export the study again",
+        {"line": 12},
+    ),
     "unknown-token": (
         "no attempt at trial 12 has this lease_token: use the token of the ask that gave you the trial",
         {},

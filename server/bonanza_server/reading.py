@@ -14,12 +14,14 @@ from sqlalchemy.engine import Connection
 
 from bonanza.schemas import Event, Explanation, Model, Ranked, RankedList, Study, StudyList, Trial, TrialList
 from bonanza_server.answers import model_answer, moment, study_answer, trial_answer, trial_fields
-from bonanza_server.engine import Engine
+from bonanza_server.engine import POOL_SIZE, Engine
 from bonanza_server.errors import Refused, no_study, no_trial
+from bonanza_server.lifecycle.archive import write
 from bonanza_server.lifecycle.ledger import Row
 from bonanza_server.lifecycle.modelling import measured_cells, rank_correlation
 from bonanza_server.lifecycle.pool import Pools
 from bonanza_server.lifecycle.posterior import posteriors
+from bonanza_server.lifecycle.transfer import records
 from bonanza_server.service import PROJECT
 from bonanza_server.store.database import Database
 from bonanza_server.store.models import attempts, events, fits, spaces, studies, trials
@@ -183,6 +185,15 @@ class Reading:
                 pairs=pairs,
                 last_error=error and error["error"],
             )
+
+        return await self._database.read(work)
+
+    async def export(self, name: str, now: float) -> list[str]:
+        """The lines of a study's export, of one moment."""
+
+        def work(connection: Connection) -> list[str]:
+            study = find_study(connection, name)
+            return list(write(records(connection, study, pool_size=POOL_SIZE, now=now)))
 
         return await self._database.read(work)
 

@@ -14,14 +14,15 @@ from typing import NamedTuple, TypeVar
 
 from pydantic import BaseModel
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from bonanza.schemas import AskAnswer, AskRequest, Study, StudyChange, StudySpec
-from bonanza.spaces import InvalidSpace, space_from_spec
+from bonanza.spaces import InvalidSpace, SearchSpace, space_from_spec
 from bonanza_server.answers import model_status, study_answer, trial_answer
 from bonanza_server.engine import Engine
 from bonanza_server.errors import Refused, invalid, wrong_at
-from bonanza_server.lifecycle import studies
+from bonanza_server.lifecycle import studies, transfer
+from bonanza_server.lifecycle.archive import Archive, DamagedArchive, read
 from bonanza_server.lifecycle.ask import Asking, Served, serve
 from bonanza_server.lifecycle.ledger import Ledger, Row, open_ledger
 from bonanza_server.lifecycle.pool import Pools
@@ -117,6 +118,45 @@ class Service:
         row = await self.database.write(lambda connection: studies.delete(connection, PROJECT, name))
         self.engine.forget(row["id"])
         self.waiting.wake(name)
+
+    async def import_study(self, name: str, text: str, key: Key | None) -> Reply:
+        """Make the study ``name`` of an export.
+
+        Raises:
+            Refused: the text is no whole export, or there is a study of that name.
+        """
+
+        async def run() -> Reply:
+            try:
+                archive, space = await asyncio.to_thread(_open, text)
+            except DamagedArchive as error:
+                detail = f"{error}. Nothing was imported: export the study again"
+                raise Refused("damaged-export", detail, line=error.line) from error
+
+            def work(connection: Connection) -> tuple[Reply, Row | None]:
+                replayed = self._recall(connection, key)
+                if replayed is not None:
+                    return replayed, None
+                try:
+                    row = transfer.insert(connection, PROJECT, name, archive, now=self.clock())
+                except (KeyError, TypeError, ValueError, DataError) as error:
+                    # Every line is what its checksum says and the events are a history: somebody wrote this file who is not Bonanza.
+                    cause = f"{type(error).__name__}: {error}".splitlines()[0]
+                    raise Refused(
+                        "damaged-export", f"line 1: no rows can be made of this study ({cause})", line=1
+                    ) from error
+                body = study_answer(row, space=None, best=None, refitting=False).model_dump_json()
+                if key is not None:
+                    remember(connection, PROJECT, key, status=201, body=body, now=self.clock())
+                return Reply(201, body), row
+
+            reply, row = await self._write(name, work)
+            if row is not None:
+                self.spaces.keep(row["space_hash"], space)
+                self.engine.notify(row)
+            return reply
+
+        return await self._once(key, run)
 
     async def change(self, name: str, work: Callable[[Ledger], None]) -> None:
         """Run ``work`` on the locked study in one transaction."""
@@ -270,6 +310,11 @@ class Service:
 
         task.add_done_callback(done)
         return await asyncio.shield(task)
+
+
+def _open(text: str) -> tuple[Archive, SearchSpace]:
+    archive = read(text)
+    return archive, transfer.check(archive)
 
 
 def retry_after(study: Row, reason: str | None) -> float | None:

@@ -39,6 +39,7 @@ class Settings(BaseSettings):
         default=1_000_000, ge=1_000, description="bytes; a study's and an observations body may have large_body_limit"
     )
     large_body_limit: int = Field(default=16_000_000, ge=1_000)
+    import_limit: int = Field(default=256_000_000, ge=1_000, description="bytes of an exported study that is imported")
     fit_slots: int = Field(default=1, ge=0, le=64, description="processes that fit models; 0: this server fits nothing")
     fit_timeout_s: float = Field(default=300, gt=0)
     fit_memory_mb: int = Field(default=4096, ge=512)

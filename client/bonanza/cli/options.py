@@ -25,7 +25,7 @@ Database = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the API's JSON instead.")]
 
-__all__ = ["DEFAULT_SERVER", "AsJson", "Database", "Key", "Server", "file_text", "spec"]
+__all__ = ["DEFAULT_SERVER", "AsJson", "Database", "Key", "Server", "file_text", "spec", "write_file"]
 
 
 def spec(text: str, label: str) -> dict[str, Any]:
@@ -59,3 +59,15 @@ def file_text(name: str) -> str:
         raise InvalidRequest(f"cannot read {name}: {error.strerror}") from error
     except ValueError as error:
         raise InvalidRequest(f"cannot read {name}: it is no UTF-8 text") from error
+
+
+def write_file(name: str, text: str) -> None:
+    """Write a text file.
+
+    Raises:
+        InvalidRequest: it cannot be written.
+    """
+    try:
+        Path(name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InvalidRequest(f"cannot write {name}: {error.strerror}") from error

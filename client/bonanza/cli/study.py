@@ -12,8 +12,9 @@ from rich.table import Table
 
 from bonanza import schemas
 from bonanza.cli.console import cell, console, say, table
-from bonanza.cli.options import DEFAULT_SERVER, AsJson, Key, Server, spec
+from bonanza.cli.options import DEFAULT_SERVER, AsJson, Key, Server, file_text, spec, write_file
 from bonanza.client import Client
+from bonanza.errors import InvalidRequest
 from bonanza.study import Study
 
 app = typer.Typer(help="Make, list and look at studies.", no_args_is_help=True)
@@ -132,6 +133,56 @@ def best(
             console().print(best_table(study, trials))
         else:
             say(f"Study {escape(name)} has no complete trial yet.")
+
+
+@app.command()
+def export(
+    name: Name,
+    out: Annotated[str, typer.Option(help="File to write; [bold]-[/] is standard output.")] = "-",
+    server: Server = DEFAULT_SERVER,
+    key: Key = None,
+) -> None:
+    """Write the whole study to one file: for a paper, a reviewer, another server."""
+    with connect(server, key) as client:
+        lines = client.study(name).export()
+    if out == "-":
+        typer.echo(lines, nl=False)
+        return
+    write_file(out, lines)
+    say(
+        f"[green]written[/] {escape(out)}: {lines.count(chr(10)):,} records, {len(lines.encode()):,} bytes. Whoever has it can check it:",
+        f"  [cyan]bonanza replay {escape(out)} --check[/]",
+    )
+
+
+@app.command("import")
+def import_(
+    file: Annotated[str, typer.Argument(help="What [bold]study export[/] wrote.", show_default=False)],
+    name: Annotated[
+        str | None, typer.Option(help="Name of the study; its own if left out.", show_default=False)
+    ] = None,
+    server: Server = DEFAULT_SERVER,
+    key: Key = None,
+) -> None:
+    """Open an exported study in this server, whole or not at all."""
+    lines = file_text(file)
+    with connect(server, key) as client:
+        study = client.import_study(name or exported_name(lines), lines)
+    say(f"[green]imported[/] study [bold]{escape(study.name)}[/]: {escape(described(study.info))}")
+
+
+def exported_name(lines: str) -> str:
+    """The name that an export says its study has.
+
+    Raises:
+        InvalidRequest: its first line does not say.
+    """
+    try:
+        return str(json.loads(lines.partition("\n")[0])["study"]["name"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InvalidRequest(
+            "line 1: an exported study begins with the study; name it with --name to try all the same"
+        ) from error
 
 
 def best_table(study: Study, trials: Iterable[schemas.Trial]) -> Table:

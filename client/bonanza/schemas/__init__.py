@@ -14,6 +14,7 @@ from bonanza.schemas.prediction import PredictRequest as PredictRequest
 from bonanza.schemas.pruner import AshaPruner as AshaPruner
 from bonanza.schemas.pruner import MedianPruner as MedianPruner
 from bonanza.schemas.pruner import NoPruner as NoPruner
+from bonanza.schemas.report import Report as Report
 from bonanza.schemas.service import FieldError as FieldError
 from bonanza.schemas.service import Health as Health
 from bonanza.schemas.service import Problem as Problem

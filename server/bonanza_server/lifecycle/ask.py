@@ -235,16 +235,26 @@ def _fresh_enough(study: Row, pool: Pool, request: AskRequest, covers: int) -> b
     return bool(study["results"] - study["fit_results"] <= request.freshness.max_lag)
 
 
+def sample_rng(study: Row, number: int, origin: str) -> random.Random:
+    """The generator of trial ``number`` where no model proposes it."""
+    return random.Random(f"{study['seed']}/{number}/{origin}")
+
+
+def draws(space: SearchSpace, rng: random.Random) -> Iterator[Architecture]:
+    """The distinct cells among the first ``DRAWS`` that are drawn."""
+    return _distinct(space.sample(rng) for _ in range(DRAWS))
+
+
 def _sample(
     ledger: Ledger, space: SearchSpace, asking: Asking, served: Served, *, origin: str
 ) -> tuple[Row, Row] | None:
     """An unseen cell drawn from (study seed, trial number), so that neither the worker nor the order of arrival matters."""
     study = ledger.study
-    rng = random.Random(f"{study['seed']}/{study['next_number']}/{origin}")
+    rng = sample_rng(study, study["next_number"], origin)
     if asking.every is None:
-        draws = _distinct(space.sample(rng) for _ in range(DRAWS))
+        drawn_cells = draws(space, rng)
         for size in BATCHES:
-            batch = list(islice(draws, size))
+            batch = list(islice(drawn_cells, size))
             known = taken(ledger.connection, ledger.id, [drawn.arch_id for drawn in batch]) if size > 1 else set()
             for architecture in batch:
                 if architecture.arch_id not in known:

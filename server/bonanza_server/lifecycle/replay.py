@@ -84,35 +84,64 @@ class _Step:
     data: Mapping[str, Any]
 
 
+class Replay:
+    """The tables of a study while its events come one by one."""
+
+    def __init__(self) -> None:
+        self.tables = Tables()
+        self._seq = 0
+        self._results = [0]
+        """The events that put the model behind."""
+
+    def add(self, event: Mapping[str, Any]) -> None:
+        """The next event, as a row of the table or as a parsed line of ``GET …/events``.
+
+        Raises:
+            BrokenHistory: it cannot follow the ones before it.
+        """
+        self._seq += 1
+        step = _Step(event["seq"], _seconds(event["at"]), event["kind"], event["number"], event["data"])
+        if step.seq != self._seq:
+            again = "comes twice" if step.seq < self._seq else "is there, the one before it is not"
+            raise BrokenHistory(
+                f"event {self._seq} is missing: the next one has sequence number {step.seq}, which {again}"
+            )
+        if (step.kind == "study.created") != (step.seq == 1):
+            raise BrokenHistory(f"event {step.seq} is {step.kind}: study.created comes first, and once")
+        try:
+            if step.number is None:
+                _change_study(self.tables.study, step, self._results)
+            else:
+                _change_trial(self.tables, step, step.number)
+        except KeyError as missing:
+            raise BrokenHistory(f"event {step.seq}, {step.kind}, lacks {missing}") from missing
+        told = step.kind in RESULTS or (step.kind == "trial.pruned" and bool(step.data.get("curve")))
+        if told and self.tables.trials[step.number or 0]["protocol"] is None:
+            self._results.append(step.seq)
+
+    def study(self) -> Row:
+        """The study's row as of the last event, its counters too."""
+        counted = {
+            "last_event": self._seq,
+            "results": len(self._results) - 1,
+            "result_event": self._results[-1],
+        }
+        return self.tables.study | counted | _sums(self.tables)
+
+
 def replay(events: Iterable[Mapping[str, Any]]) -> Tables:
     """The tables after ``events``: all of a study's, oldest first, as rows of the table or as parsed lines of ``GET …/events``.
 
     Raises:
         BrokenHistory: they are not a whole history.
     """
-    tables, results = Tables(), [0]
-    seq = 0
-    for seq, event in enumerate(events, 1):
-        step = _Step(event["seq"], _seconds(event["at"]), event["kind"], event["number"], event["data"])
-        if step.seq != seq:
-            raise BrokenHistory(f"event {seq} is missing: the next one has sequence number {step.seq}")
-        if (step.kind == "study.created") != (seq == 1):
-            raise BrokenHistory(f"event {seq} is {step.kind}: study.created comes first, and once")
-        try:
-            if step.number is None:
-                _change_study(tables.study, step, results)
-            else:
-                _change_trial(tables, step, step.number)
-        except KeyError as missing:
-            raise BrokenHistory(f"event {seq}, {step.kind}, lacks {missing}") from missing
-        told = step.kind in RESULTS or (step.kind == "trial.pruned" and bool(step.data.get("curve")))
-        if told and tables.trials[step.number or 0]["protocol"] is None:
-            results.append(seq)
-    if seq == 0:
+    so_far = Replay()
+    for event in events:
+        so_far.add(event)
+    if not so_far.tables.study:
         raise BrokenHistory("there are no events: a study begins with study.created")
-    tables.study |= {"last_event": seq, "results": len(results) - 1, "result_event": results[-1]}
-    tables.study |= _sums(tables)
-    return tables
+    so_far.tables.study = so_far.study()
+    return so_far.tables
 
 
 def _sums(tables: Tables) -> Row:

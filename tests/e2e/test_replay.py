@@ -1,0 +1,189 @@
+"""A study of eight workers, with failures, lost leases and a server that is killed, replays bit for bit, and is the same study elsewhere."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from bonanza_server.executor import LocalExecutor
+from bonanza_server.lifecycle.archive import DamagedArchive, read, write
+from bonanza_server.lifecycle.transfer import check as check_space
+from bonanza_server.replaying import Checked, check
+from bonanza_server.store.database import Database
+from tests.contracts.lifecycle import broken_invariants, rows_of
+from tests.e2e.laborer import worth
+from tests.live import NB201, LiveServer, ServerProcess
+from tests.server.engine.searches import until
+
+TRIALS = 45
+STUDY = {
+    "space": NB201,
+    "objective": {"name": "accuracy", "direction": "maximize"},
+    "strategy": {"name": "bananas", "n_initial": 8, "epochs": 3, "ensemble": 2},
+    "budget": {"max_trials": TRIALS, "max_failures": None},
+    "phases": {"baseline": {"cells": 4}, "confirm": {"top": 2, "seeds": 2}},
+    "lease": {"ttl_s": 1, "heartbeat_s": 0.5, "max_attempts": 5},
+    "seed": 11,
+}
+
+
+class Workers:
+    """Threads that ask and tell, and now and then fail or never come back."""
+
+    def __init__(self, url: str, count: int) -> None:
+        self._url = f"{url}/v1/studies/replayed"
+        self._threads = [threading.Thread(target=self._labour, args=(k,)) for k in range(count)]
+
+    def __enter__(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        for thread in self._threads:
+            thread.join(120)
+            assert not thread.is_alive()
+
+    def _labour(self, number: int) -> None:
+        rng = random.Random(number)
+        with httpx.Client(timeout=30) as http:
+            while True:
+                try:
+                    answer = http.post(self._url + "/ask", json={"wait_s": 2, "worker_id": f"w{number}"})
+                    asked = answer.raise_for_status().json()
+                    if asked["reason"] == "budget_reached" and asked["retry_after_s"] is None:
+                        return
+                    for trial in asked["trials"]:
+                        self._train(http, rng, trial)
+                except (httpx.TransportError, httpx.HTTPStatusError):
+                    time.sleep(0.2)  # the server is away
+
+    def _train(self, http: httpx.Client, rng: random.Random, trial: dict[str, Any]) -> None:
+        told: dict[str, Any] = {"lease_token": trial["attempt"]["token"]}
+        luck = rng.random()
+        if luck < 0.1:
+            return  # lost: the lease runs out
+        if luck < 0.25:
+            told |= {"outcome": "failed", "error": {"kind": "infra" if luck < 0.18 else "code", "message": "bad luck"}}
+        else:
+            told |= {"value": worth(trial["architecture"]) + rng.random(), "cost": {"seconds": 1.5}}
+        http.post(f"{self._url}/trials/{trial['number']}/tell", json=told).raise_for_status()
+
+
+def checked(text: str) -> Checked:
+    archive = read(text)
+    executor = LocalExecutor(1)
+    try:
+        return check(archive, check_space(archive), executor, lambda done, of: None)
+    finally:
+        executor.shutdown()
+
+
+def records(text: str) -> list[dict[str, Any]]:
+    """What an export says of the study itself, without when and where it was exported."""
+    lines = [json.loads(line) for line in text.splitlines()]
+    return [{name: value for name, value in line.items() if name != "crc"} for line in lines[1:]]
+
+
+def test_a_rough_study_replays_bit_for_bit_and_is_the_same_elsewhere(
+    new_database: Callable[[], str], tmp_path: Path
+) -> None:
+    url = new_database()
+    server = ServerProcess(url, tmp_path / "server.log")
+    server.start()
+    at = f"{server.url}/v1/studies/replayed"
+    try:
+        httpx.put(at, json=STUDY).raise_for_status()
+        with Workers(server.url, 8):
+            until(lambda: httpx.get(at, timeout=30).json()["trials"]["complete"] >= TRIALS // 3, seconds=120)
+            server.kill()
+            server.start()
+        text = httpx.get(at + "/export", timeout=30).raise_for_status().text
+        assert server.stop() == 0
+    finally:
+        if server.process is not None:
+            server.process.kill()
+
+    events = [record["event"] for record in records(text) if "event" in record]
+    kinds = Counter(event["kind"] for event in events)
+    assert kinds["trial.requeued"] > 0
+    assert kinds["trial.failed"] > 0
+    found = checked(text)
+    assert found.differences == []
+    assert found.circumstances == {}
+    assert (found.same["baseline"], found.same["confirm"]) == (4, 2)
+    assert found.same["acquisition"] > 10
+    assert sum(found.same.values()) + sum(found.not_checked.values()) == TRIALS - 4 + 2
+
+    other = new_database()
+    with LiveServer(other, fit_slots=0) as there, closing(Database(other)) as database:
+        send = {"content": text.encode(), "headers": {"Content-Type": "application/x-ndjson"}}
+        made = there.http.post("/v1/studies/again/import", **send)  # type: ignore[arg-type]
+        assert made.status_code == 201, made.text
+        assert there.http.post("/v1/studies/again/import", **send).status_code == 409  # type: ignore[arg-type]
+        assert database.read_now(lambda connection: broken_invariants(rows_of(connection, "again"))) == []
+        assert records(there.http.get("/v1/studies/again/export").text) == records(text)
+
+    # A proposal that was not what the history gives is found, and named.
+    lines = text.splitlines(keepends=True)
+    place, event = next((k, e) for k, e in enumerate(events) if e["data"].get("fit_rank") is not None)
+    event["data"]["mean"] = event["data"]["mean"] + 1e-12 * abs(event["data"]["mean"])
+    altered = next(iter(write([("event", event)])))
+    [difference] = checked("".join([*lines[: place + 1], altered, *lines[place + 2 :]])).differences
+    assert (difference.number, difference.what) == (event["number"], "mean")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The export of a small study."""
+    with LiveServer(f"sqlite:///{tmp_path_factory.mktemp('small')}/studies.db", fit_slots=0) as server:
+        server.study()
+        for value in (90.0, 91.0, 92.0):
+            server.tell(server.one(), value)
+        return server.http.get("/v1/studies/s/export").text
+
+
+def damage(text: str, how: str) -> tuple[str, int]:
+    """A damaged export, and the line that is wrong."""
+    lines = text.splitlines(keepends=True)
+    match how:
+        case "digit":
+            return "".join([*lines[:4], lines[4].replace("9", "8", 1), *lines[5:]]), 5
+        case "doubled":
+            return "".join([*lines[:4], lines[3], *lines[4:]]), 5
+        case "left out":
+            return "".join([*lines[:4], *lines[5:]]), 5
+        case "cut":
+            return "".join(lines[:-1]), len(lines)
+        case "garbage":
+            return "".join([*lines[:2], "garbage\n", *lines[2:]]), 3
+        case "more":
+            return text + "more\n", len(lines) + 1
+        case "version":
+            header = json.loads(lines[0])["study"] | {"version": 7}
+            return "".join([next(iter(write([("study", header)]))), *lines[1:]]), 1
+    raise AssertionError(how)
+
+
+@pytest.mark.parametrize("how", ["digit", "doubled", "left out", "cut", "garbage", "more", "version"])
+def test_a_damaged_export_is_refused_with_its_line_and_imports_nothing(
+    how: str, small: str, tmp_path: Path, server: LiveServer
+) -> None:
+    text, line = damage(small, how)
+    with pytest.raises(DamagedArchive) as caught:
+        read(text)
+    assert caught.value.line == line
+    head = {"Content-Type": "application/x-ndjson"}
+    answer = server.http.post("/v1/studies/hurt/import", content=text.encode(), headers=head)
+    assert (answer.status_code, answer.json()["line"]) == (422, line)
+    assert f"line {line}: " in answer.json()["detail"]
+    assert server.http.get("/v1/studies/hurt").status_code == 404
