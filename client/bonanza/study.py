@@ -136,6 +136,14 @@ class Study:
         reply = self.transport.send("GET", f"{self.path}/export")
         return str(reply.body or "")
 
+    def report(self) -> schemas.Report:
+        """What the study found, against random architectures, with intervals and costs."""
+        return self.transport.send("GET", f"{self.path}/report").read(schemas.Report)
+
+    def report_text(self, form: Literal["markdown", "html"] = "markdown") -> str:
+        """The report for people; HTML is one file that opens from a disk."""
+        return str(self.transport.send("GET", f"{self.path}/report", params={"format": form}).body or "")
+
     def confirm(self, top: int | None = None, seeds: int | None = None) -> schemas.Study:
         """End the search and have the best cells trained again; what is left out is as the study's phases say, or 5 cells and 3 seeds."""
         body = _checked(schemas.ConfirmRequest, top=top, seeds=seeds)

@@ -26,6 +26,7 @@ from bonanza_server.lifecycle.ledger import sharing_ledgers
 from bonanza_server.lifecycle.pool import Pools
 from bonanza_server.predicting import Predictor
 from bonanza_server.reading import Reading
+from bonanza_server.reporting import Reporter
 from bonanza_server.routers import ask_tell, spaces, studies, system, transfer, trials, workers
 from bonanza_server.service import Service
 from bonanza_server.settings import Settings
@@ -86,6 +87,7 @@ async def _running(
     app.state.predictor = Predictor(database, executor, spaces_in_use)
     app.state.reading = Reading(database, engine, pools)
     app.state.catalogue = catalogue.Catalogue(looking_up)
+    app.state.reporter = Reporter(database, looking_up, clock=clock)
     app.state.upkeep = upkeep
     app.state.checks = lambda: _checks(database)
     try:

@@ -12,6 +12,7 @@ from bonanza.schemas import Name
 from bonanza_server.catalogue import Catalogue
 from bonanza_server.predicting import Predictor
 from bonanza_server.reading import Reading
+from bonanza_server.reporting import Reporter
 from bonanza_server.service import Reply, Service
 from bonanza_server.store.idempotency import Key
 
@@ -60,6 +61,11 @@ async def _predictor(request: Request) -> Predictor:
     return predictor
 
 
+async def _reporter(request: Request) -> Reporter:
+    reporter: Reporter = request.app.state.reporter
+    return reporter
+
+
 async def _key(request: Request, idempotency_key: IdempotencyKey = None) -> Key | None:
     return await key_of(request, idempotency_key)
 
@@ -67,6 +73,7 @@ async def _key(request: Request, idempotency_key: IdempotencyKey = None) -> Key 
 ServiceDep = Annotated[Service, Depends(_service)]
 ReadingDep = Annotated[Reading, Depends(_reading)]
 PredictorDep = Annotated[Predictor, Depends(_predictor)]
+ReporterDep = Annotated[Reporter, Depends(_reporter)]
 CatalogueDep = Annotated[Catalogue, Depends(_catalogue)]
 KeyDep = Annotated[Key | None, Depends(_key)]
 StudyName = Annotated[Name, Path(description="the study's name")]

@@ -136,6 +136,34 @@ def best(
 
 
 @app.command()
+def report(
+    name: Name,
+    form: Annotated[
+        Literal["markdown", "html", "json"] | None,
+        typer.Option("--format", help="By the name of OUT if left out, else markdown.", show_default=False),
+    ] = None,
+    out: Annotated[str, typer.Option(help="File to write; [bold]-[/] is standard output.")] = "-",
+    server: Server = DEFAULT_SERVER,
+    key: Key = None,
+) -> None:
+    """Report what a study found, and what a paper should say of it."""
+    form = form or {"html": "html", "json": "json"}.get(out.rpartition(".")[2], "markdown")  # type: ignore[assignment]
+    with connect(server, key) as client:
+        study = client.study(name)
+        text = print_form(study.report()) if form == "json" else study.report_text(form or "markdown")
+    if out == "-":
+        typer.echo(text, nl=not text.endswith("\n"))
+        return
+    write_file(out, text)
+    say(f"[green]written[/] {escape(out)}")
+
+
+def print_form(made: schemas.Report) -> str:
+    """A report as indented JSON."""
+    return made.model_dump_json(indent=2)
+
+
+@app.command()
 def export(
     name: Name,
     out: Annotated[str, typer.Option(help="File to write; [bold]-[/] is standard output.")] = "-",

@@ -13,6 +13,7 @@ from bonanza.schemas import (
     PredictAnswer,
     PredictRequest,
     Reason,
+    Report,
     Study,
     StudyChange,
     StudyList,
@@ -20,11 +21,22 @@ from bonanza.schemas import (
 )
 from bonanza_server.answers import study_answer
 from bonanza_server.body import JsonRoute
-from bonanza_server.deps import KeyDep, PageSize, PageToken, PredictorDep, ReadingDep, ServiceDep, StudyName, answer
+from bonanza_server.deps import (
+    KeyDep,
+    PageSize,
+    PageToken,
+    PredictorDep,
+    ReadingDep,
+    ReporterDep,
+    ServiceDep,
+    StudyName,
+    answer,
+)
 from bonanza_server.errors import Refused
 from bonanza_server.lifecycle import phases
 from bonanza_server.lifecycle.ledger import Ledger
 from bonanza_server.problem_docs import problems
+from bonanza_server.reporting import MEDIA
 
 router = APIRouter(prefix="/v1/studies", tags=["studies"], route_class=JsonRoute)
 
@@ -137,6 +149,33 @@ async def confirm(
 async def get_model(study: StudyName, reading: ReadingDep) -> Model:
     """The surrogate: what it has seen, how long it takes, and what its predictions were worth."""
     return await reading.model(study)
+
+
+@router.get(
+    "/{study}/report",
+    operation_id="getReport",
+    response_model=Report,
+    responses=problems("not-found", "unavailable")
+    | {
+        200: {
+            "content": {
+                "text/markdown": {"schema": {"type": "string"}},
+                "text/html": {"schema": {"type": "string"}},
+            },
+            "description": "The report, in the form that was asked for",
+        }
+    },
+)
+async def get_report(
+    study: StudyName,
+    reporter: ReporterDep,
+    form: Annotated[
+        Literal["json", "markdown", "html"],
+        Query(alias="format", description="html is one file that opens from a disk"),
+    ] = "json",
+) -> Response:
+    """What the study found, against random architectures, with intervals, costs, and the recommendations of "NAS evaluation is frustratingly hard"."""
+    return Response(await reporter.report(study, form), media_type=MEDIA[form])
 
 
 @router.post(
