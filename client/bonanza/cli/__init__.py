@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from bonanza.cli import bench, demo, export_code, replay, serve, space, study, worker
+from bonanza.cli import bench, demo, evaluate, export_code, replay, serve, space, study, worker
 from bonanza.cli.console import say_error
 from bonanza.errors import BonanzaError
 from bonanza.version import __version__
@@ -28,6 +28,7 @@ app.command(rich_help_panel="Run")(serve.serve)
 app.add_typer(worker.app, name="worker", rich_help_panel="Run")
 app.command(rich_help_panel="Run")(demo.demo)
 app.command(rich_help_panel="Run")(bench.bench)
+app.command(rich_help_panel="Run")(evaluate.evaluate)
 app.command("export-code", rich_help_panel="Look and steer")(export_code.export_code)
 app.command(rich_help_panel="Look and steer")(replay.replay)
 app.add_typer(study.app, name="study", rich_help_panel="Look and steer")

@@ -1,13 +1,14 @@
-"""A confidence interval of RI: the symmetric studentised bootstrap of a ratio of two means (Hall 1988; Davison and Hinkley 1997, section 5.2).
+"""A confidence interval of RI: the studentised bootstrap of a ratio of two means (Davison and Hinkley 1997, section 5.2; Hall 1988).
 
 Notation
     x, y    searched and random values, (n,) and (m,)         R = mean(x) / mean(y), and RI = 100 (R - 1)
     s       standard error of R by the delta method: sqrt(var(x) / n + R^2 var(y) / m) / mean(y)
     *       the same of a resample
 
-|R* - R| / s* has the quantile q; the interval is R ± q s. Simulated on normal-like accuracies (the 214 networks of the DARTS space) at 8 against 8 it
-covers 0.95; the plain percentiles of R* cover 0.91. No interval covers what a sample has not seen: where one random cell in twenty is broken, eight of them
-say little of the mean, whatever is done with them, and a larger random sample is the only help (``bonanza evaluate --baseline``).
+(R* - R) / s* has the quantiles q_lo and q_hi; the interval is from R - q_hi s to R - q_lo s. Simulated at 8 against 8 on accuracies such as those of the
+214 networks of the DARTS space it covers 0.95, where the plain percentiles of R* cover 0.91. No interval covers what a sample has not seen: on
+NAS-Bench-201 with CIFAR-10 one random cell in twenty is broken, and at 8 against 8 none of the six that were tried covered more than 0.77. There a
+larger random sample is the only help: at 8 against 200 this one covers 0.93.
 """
 
 from __future__ import annotations
@@ -38,14 +39,11 @@ def interval(
     rng = np.random.default_rng(seed)
     drawn, errors = _ratio(_resampled(x, rng), _resampled(y, rng))
     known = errors > 0.0
-    quantile = float(np.quantile(np.abs(drawn[known] - ratio[0]) / errors[known], level))
-    half = 100.0 * quantile * float(error[0])
-    centre = 100.0 * (float(ratio[0]) - 1.0)
-    if not maximize:
-        centre = -centre
-    if y.mean() < 0.0:
-        centre = -centre
-    return centre - half, centre + half
+    tails = np.quantile((drawn[known] - ratio[0]) / errors[known], [(1.0 + level) / 2.0, (1.0 - level) / 2.0])
+    bounds = 100.0 * (ratio[0] - tails * error[0] - 1.0)
+    if maximize == (y.mean() < 0.0):  # RI is over the size of the random mean, and larger is better
+        bounds = -bounds
+    return float(bounds.min()), float(bounds.max())
 
 
 def _resampled(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:

@@ -79,7 +79,7 @@ def _tiles(report: Report) -> Iterator[str]:
         yield _tile(
             "Training",
             f"{total:.1f} h" if total >= 0.1 else f"{total * 3600:.0f} s",
-            f"search {cost.search_hours:.2f} h, failed {cost.failed_hours:.2f} h",
+            f"search {cost.search_hours:.2f}, failed {cost.failed_hours:.2f}",
         )
 
 

@@ -29,9 +29,7 @@ def improvement(
     bounds = interval(searched, random, maximize=maximize)
     return RelativeImprovement(
         value=relative_improvement(searched, random, maximize=maximize),
-        interval=None
-        if bounds is None
-        else Interval(low=bounds[0], high=bounds[1], method="studentised bootstrap, symmetric"),
+        interval=None if bounds is None else Interval(low=bounds[0], high=bounds[1], method="studentised bootstrap"),
         searched=sample_of(searched),
         random=sample_of(random),
         note=note,

@@ -127,13 +127,18 @@ def rank(snapshot: Snapshot) -> list[tuple[int, float, float | None]]:
     """
     history = _history(snapshot)
     model, _ = _fitted(snapshot, history)
+    return order_of(model, history)
+
+
+def order_of(model: Model, history: History) -> list[tuple[int, float, float | None]]:
+    """What :func:`rank` says, of a model fitted to ``history``."""
     means, stds = model.predict([observed.architecture for observed in history.observations])
     tells = bool(np.isfinite(means).all() and np.ptp(means) > 0.0) if len(means) else False
     ranked = [
         (observed.number, float(mean) if tells else observed.value, _finite(float(std)) if tells else None)
         for observed, mean, std in zip(history.observations, means, stds, strict=True)
     ]
-    sign = -1.0 if snapshot.maximize else 1.0
+    sign = -1.0 if history.maximize else 1.0
     return sorted(ranked, key=lambda one: (sign * one[1], one[0]))
 
 
