@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from bonanza_server.report_example import REPORT
+
 JSON = dict[str, Any]
 
 _EDGES: Final = ["nor_conv_3x3", "nor_conv_3x3", "nor_conv_3x3", "skip_connect", "nor_conv_1x1", "nor_conv_3x3"]
@@ -161,6 +163,7 @@ BODIES: Final[dict[str, JSON]] = {
         "checkpoint": "s3://runs/cifar/12/epoch-80.pt",
     },
     "RepeatRequest": {"count": 3},
+    "Report": REPORT,
     "ReportRequest": {"lease_token": _LEASE, "points": [{"step": 10, "metrics": {"accuracy": 61.3}}]},
     "SampleAnswer": {
         "architectures": [

@@ -71,9 +71,18 @@ def check(archive: Archive, space: SearchSpace, executor: Executor, progress: Ca
     """Make every proposal again, fits by ``executor``; call ``progress(done, of)`` as they come."""
     found = Checked()
     proposed: defaultdict[int, list[_Proposed]] = defaultdict(list)  # by the fit's version
+    # What a fit read of other studies is in their exports, not in this one.
+    elsewhere = {
+        event["data"]["version"]
+        for event in archive.events
+        if event["kind"] == "fit.published" and event["data"].get("sources")
+    }
     for event in archive.events:
         if event["kind"] == "trial.started" and event["data"].get("fit_version") is not None:
             data = event["data"]
+            if data["fit_version"] in elsewhere:
+                found.not_checked["acquisition (its fit read other studies)"] += 1
+                continue
             recorded = {name: data.get(name) for name in COMPARED}
             proposed[data["fit_version"]].append(_Proposed(event["seq"], event["number"], data["fit_rank"], recorded))
     wanted = {

@@ -85,7 +85,15 @@ class Attempt:
         trial = self._trial
         heartbeat = Heartbeat(trial, self._inbox)
         try:
-            self._process.evaluate(Job(trial.number, trial.architecture, trial.seed, trial.attempt.checkpoint))
+            self._process.evaluate(
+                Job(
+                    trial.number,
+                    trial.architecture,
+                    trial.seed,
+                    trial.attempt.checkpoint,
+                    trial.record.protocol,
+                )
+            )
             outcome = self._wait(heartbeat)
         finally:
             heartbeat.stop()

@@ -32,12 +32,13 @@ class Setup:
 
 @dataclass(frozen=True)
 class Job:
-    """A trial to measure; ``architecture`` is its JSON form."""
+    """A trial to measure; ``architecture`` is its JSON form. ``protocol``: it is trained by this one, and not by the study's."""
 
     number: int
     architecture: Mapping[str, Any]
     seed: int
     checkpoint: str | None = None
+    protocol: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

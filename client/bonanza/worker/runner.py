@@ -18,7 +18,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bonanza.schemas.trial import Directive
 from bonanza.spaces import SearchSpace, space_from_spec
@@ -93,7 +93,25 @@ def serve(socket: Socket) -> None:
     socket.send(Ready(evaluator.grace_s))
     while True:
         job = link.jobs.get()
-        link.say(measure(evaluator, space, job, setup.study, link))
+        try:
+            chosen = evaluator if job.protocol is None else by_protocol(setup, job.protocol)
+        except Exception as error:  # noqa: BLE001 - of this trial's protocol alone: others go on
+            link.say(Done(Result.failed(failure_of(error))))
+            continue
+        link.say(measure(chosen, space, job, setup.study, link))
+
+
+def by_protocol(setup: Setup, protocol: Mapping[str, Any]) -> Evaluator:
+    """The evaluator of a trial that is trained by a protocol of its own.
+
+    Raises:
+        BrokenEvaluator: it cannot follow the protocol, or knows of none: its value would be taken for what it is not.
+    """
+    if not setup.evaluator.startswith("train:"):
+        raise BrokenEvaluator(f"{setup.evaluator} follows no training protocol, and this trial has one of its own")
+    made = evaluator_from_text(setup.evaluator, protocol=protocol)
+    made.check(space_from_spec(setup.space))
+    return made
 
 
 def measure(evaluator: Evaluator, space: SearchSpace, job: Job, study: str, link: DaemonLink) -> Done | Yielded:

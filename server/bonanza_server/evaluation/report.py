@@ -62,7 +62,7 @@ def report_of(material: Material) -> Report:
         protocols=protocol_results(groups),
         reproducibility=_reproducibility(material),
         checklist=[],
-        missing=missing,
+        missing=[],
     )
     if not groups.done:
         what = f"none of its {study['next_number']} trials has one" if study["next_number"] else "it has no trial yet"
@@ -80,6 +80,7 @@ def report_of(material: Material) -> Report:
         lacks(
             "protocols", "all results are by one protocol: POST …/repeat with another, with or without training tricks"
         )
+    report.missing = missing
     report.checklist = checklist(report)
     return report
 
