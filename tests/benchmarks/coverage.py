@@ -23,7 +23,7 @@ TERMS = Terms(trials=50, top=0)
 
 
 def coverage(
-    dataset: str, *, experiments: int, searches: int, cells: int, further: int, folder: Path
+    dataset: str, *, experiments: int, searches: int, cells: int, further: int, folder: Path, terms: Terms = TERMS
 ) -> tuple[float, float]:
     """The part of the experiments whose interval covers the truth, and the truth."""
     measurer = TableMeasurer(load("nasbench201", dataset, "{}", True))
@@ -31,17 +31,16 @@ def coverage(
     journal = Journal(folder / f"{dataset}.jsonl")
 
     def searched(number: int, augmentation_seed: int) -> float:
-        terms = replace(TERMS, augmentation_seed=augmentation_seed)
         kept = journal.get(f"{number}/{augmentation_seed}")
         if kept is None:
-            found = search(measurer, contestant, number, terms)
+            found = search(measurer, contestant, number, replace(terms, augmentation_seed=augmentation_seed))
             assert found is not None, "a table has every cell"
             kept = {"value": found.value}
             journal.add(f"{number}/{augmentation_seed}", kept)
         return float(kept["value"])
 
     def random(number: int, augmentation_seed: int) -> float:
-        value = random_cell(measurer, number, replace(TERMS, augmentation_seed=augmentation_seed))
+        value = random_cell(measurer, number, replace(terms, augmentation_seed=augmentation_seed))
         assert value is not None, "a table has every cell"
         return value
 
