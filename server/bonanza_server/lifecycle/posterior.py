@@ -77,10 +77,9 @@ def _posterior(cell: Cell, noise: float, scale: float) -> Posterior:
 
 
 def _calibration(cells: Sequence[Cell], noise: float) -> float:
-    """c: the mean squared error of the predictions over what they and the noise said it would be."""
-    ratios = [
-        (fmean(cell.values) - cell.prediction[0]) ** 2 / (cell.prediction[1] ** 2 + noise / len(cell.values))
-        for cell in cells
-        if cell.prediction is not None
-    ]
-    return max(1.0, fmean(ratios)) if len(ratios) >= FEWEST_TO_CALIBRATE else 1.0
+    """c, by the method of moments: what the noise leaves of the predictions' squared errors, over what they said of themselves."""
+    predicted = [(cell, *cell.prediction) for cell in cells if cell.prediction is not None and cell.prediction[1] > 0]
+    if len(predicted) < FEWEST_TO_CALIBRATE:
+        return 1.0
+    errors = fmean((fmean(cell.values) - mean) ** 2 - noise / len(cell.values) for cell, mean, _ in predicted)
+    return max(1.0, errors / fmean(std**2 for _, _, std in predicted))
