@@ -58,7 +58,7 @@ with LiveServer(sys.argv[1], fit_slots=1) as server:
     trial = server.one(wait_s=50)
     assert trial["origin"] == "acquisition", trial["origin"]
     server.tell(trial, 92.0)
-    for path in ("", "/model", "/best", f"/trials/{trial['number']}/explain", "/events"):
+    for path in ("", "/model", "/best", f"/trials/{trial['number']}/explain", "/events", "/export", "/report?format=html"):
         assert server.http.get("/v1/studies/s" + path).status_code == 200
 """
     found = loaded(script, f"sqlite:///{tmp_path}/study.db")

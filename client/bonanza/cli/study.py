@@ -213,20 +213,29 @@ def exported_name(lines: str) -> str:
         ) from error
 
 
-def best_table(study: Study, trials: Iterable[schemas.Trial]) -> Table:
-    """Trials with their architectures as the space prints them."""
-    columns = ("trial", study.info.objective.name, "predicted", "origin", "architecture")
+def best_table(study: Study, trials: Iterable[schemas.Ranked]) -> Table:
+    """Cells with their architectures as the space prints them, ranked by what all their measurements say."""
+    columns = ("trial", study.info.objective.name, "all measurements", "predicted", "origin", "architecture")
     rows = (
         (
             t.number,
             t.value,
+            known(t.posterior),
             None if t.prediction is None else f"{t.prediction.mean:.2f} ± {t.prediction.std:.2f}",
             t.origin,
             study.space.validate(t.architecture).text,
         )
         for t in trials
     )
-    return table(*columns, rows=rows, right=columns[:3])
+    return table(*columns, rows=rows, right=columns[:4])
+
+
+def known(posterior: schemas.Posterior | None) -> str | None:
+    """The mean of a cell, how sure, and from how many measurements."""
+    if posterior is None:
+        return None
+    spread = "" if posterior.std is None else f" ± {posterior.std:.2f}"
+    return f"{posterior.mean:.2f}{spread} ({posterior.count})"
 
 
 def described(info: schemas.Study) -> str:

@@ -128,7 +128,7 @@ class Posterior(Answer):
 class Ranked(Trial):
     """The first trial of a cell, and what is known of the cell."""
 
-    posterior: Posterior
+    posterior: Posterior | None = Field(default=None, description="there in every answer of this version")
 
 
 class RankedList(Answer):
