@@ -232,7 +232,7 @@ class Engine:
         def store(connection: Connection) -> Row:
             with open_ledger(connection, read.study["project"], read.study["name"], self._clock()) as ledger:
                 if is_same(ledger.study, read.study) and ledger.study["search_state"] == "over":
-                    choose(ledger, ranked, read=read.study["last_event"], by=by)
+                    choose(ledger, ranked, read=read.study["last_event"], by=by, sources=read.sources)
                     ledger.study["fit_failures"] = 0
                 release(ledger, self.server_id)
             return ledger.study

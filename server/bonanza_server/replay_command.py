@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -18,7 +19,7 @@ from bonanza_server.replaying import check as check_proposals
 MOST_SHOWN = 5
 
 
-def replay(text: str, *, check: bool, jobs: int) -> bool:
+def replay(text: str, *, check: bool, jobs: int, others: Sequence[str] = ()) -> bool:
     """Print what the export says, and what a check came to; False where a proposal came out different.
 
     Raises:
@@ -27,6 +28,7 @@ def replay(text: str, *, check: bool, jobs: int) -> bool:
     try:
         archive = read(text)
         space = check_space(archive)
+        beside = {other.header["name"]: other for other in map(read, others)}
     except DamagedArchive as error:
         raise InvalidRequest(str(error)) from error
     _summary(archive)
@@ -39,7 +41,7 @@ def replay(text: str, *, check: bool, jobs: int) -> bool:
         with Progress(*columns, console=console(stderr=True), transient=True) as bar:
             task = bar.add_task("fits", total=None)
             found = check_proposals(
-                archive, space, executor, lambda done, of: bar.update(task, completed=done, total=of)
+                archive, space, executor, lambda done, of: bar.update(task, completed=done, total=of), beside
             )
     finally:
         executor.shutdown(cancel_futures=True)

@@ -20,7 +20,7 @@ from bonanza_server.fitting import FitJob, FitResult, fit, rank
 from bonanza_server.lifecycle.archive import Archive
 from bonanza_server.lifecycle.ask import draws, sample_rng
 from bonanza_server.lifecycle.ledger import Row
-from bonanza_server.lifecycle.modelling import history_of, ranked_by_mean
+from bonanza_server.lifecycle.modelling import history_of, ranked_by_mean, source_of
 from bonanza_server.lifecycle.phases import draws_of
 from bonanza_server.lifecycle.replay import Replay
 
@@ -67,15 +67,25 @@ class _Proposed:
     recorded: dict[str, Any]
 
 
-def check(archive: Archive, space: SearchSpace, executor: Executor, progress: Callable[[int, int], None]) -> Checked:
-    """Make every proposal again, fits by ``executor``; call ``progress(done, of)`` as they come."""
+def check(
+    archive: Archive,
+    space: SearchSpace,
+    executor: Executor,
+    progress: Callable[[int, int], None],
+    others: Mapping[str, Archive] | None = None,
+) -> Checked:
+    """Make every proposal again, fits by ``executor``; call ``progress(done, of)`` as they come.
+
+    ``others``, by name, are the exports of studies that the strategy reads; a fit that read one which is not there is not checked.
+    """
+    others = others or {}
     found = Checked()
     proposed: defaultdict[int, list[_Proposed]] = defaultdict(list)  # by the fit's version
     # What a fit read of other studies is in their exports, not in this one.
     elsewhere = {
         event["data"]["version"]
         for event in archive.events
-        if event["kind"] == "fit.published" and event["data"].get("sources")
+        if event["kind"] == "fit.published" and _unknown(event, others)
     }
     for event in archive.events:
         if event["kind"] == "trial.started" and event["data"].get("fit_version") is not None:
@@ -86,7 +96,7 @@ def check(archive: Archive, space: SearchSpace, executor: Executor, progress: Ca
             recorded = {name: data.get(name) for name in COMPARED}
             proposed[data["fit_version"]].append(_Proposed(event["seq"], event["number"], data["fit_rank"], recorded))
     wanted = {
-        event["data"]["read"]: event["data"]["version"]
+        event["data"]["read"]: event["data"]
         for event in archive.events
         if event["kind"] == "fit.published" and event["data"]["version"] in proposed
     }
@@ -98,11 +108,14 @@ def check(archive: Archive, space: SearchSpace, executor: Executor, progress: Ca
         draw.look(so_far, event, found)
         so_far.add(event)
         if event["seq"] in wanted:
-            made[wanted[event["seq"]]] = executor.submit(fit, _job(archive, so_far))
+            published = wanted[event["seq"]]
+            made[published["version"]] = executor.submit(fit, _job(archive, so_far, published, others))
         if event["seq"] in choices:
             choice = choices[event["seq"]]
-            if choice["data"]["by"] == "model":
-                chosen.append((choice, executor.submit(rank, _job(archive, so_far))))
+            if _unknown(choice, others):
+                found.not_checked["choice to confirm (it read other studies)"] += 1
+            elif choice["data"]["by"] == "model":
+                chosen.append((choice, executor.submit(rank, _job(archive, so_far, choice["data"], others))))
             else:
                 future: Future[list[tuple[int, float, float | None]]] = Future()
                 future.set_result(ranked_by_mean(history_of(so_far.study(), {}, _trials(so_far))))
@@ -130,9 +143,25 @@ def _trials(so_far: Replay) -> list[Row]:
     return list(so_far.tables.trials.values())
 
 
-def _job(archive: Archive, so_far: Replay) -> FitJob:
+def _job(archive: Archive, so_far: Replay, made: Mapping[str, Any], others: Mapping[str, Archive]) -> FitJob:
     read = history_of(so_far.study(), archive.header["space"], _trials(so_far))
-    return job_of(read, pool_size=archive.header["pool_size"])
+    sources = [_source(others[source["study"]], source) for source in made.get("sources", ())]
+    return job_of(read._replace(sources=sources), pool_size=archive.header["pool_size"])
+
+
+def _source(other: Archive, source: Mapping[str, Any]) -> dict[str, Any]:
+    """The study ``other`` as it was when it was read."""
+    so_far = Replay()
+    for event in other.events[: source["read"]]:
+        so_far.add(event)
+    study = so_far.study() | {"name": source["study"]}
+    return source_of(history_of(study, other.header["space"], _trials(so_far)))
+
+
+def _unknown(event: dict[str, Any], others: Mapping[str, Archive]) -> bool:
+    """Whether ``event`` read a study that is not at hand."""
+    read = event["data"].get("sources", ())
+    return any(source["study"] not in others or len(others[source["study"]].events) < source["read"] for source in read)
 
 
 def _compare(proposed: list[_Proposed], result: FitResult, found: Checked) -> None:

@@ -15,6 +15,12 @@ def replay(
     check: Annotated[
         bool, typer.Option("--check", help="Make every proposal again, and compare it bit for bit.")
     ] = False,
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with", help="Export of a study that this one's strategy reads; may be given again.", show_default=False
+        ),
+    ] = None,
     jobs: Annotated[int, typer.Option(help="Fits made at once, each in a process of its own.", min=1, max=64)] = 1,
 ) -> None:
     """Replay an exported study from its events; with --check, its proposals too.
@@ -23,5 +29,5 @@ def replay(
     """
     with needing("server"):
         from bonanza_server.replay_command import replay as run
-    if not run(file_text(file), check=check, jobs=jobs):
+    if not run(file_text(file), check=check, jobs=jobs, others=[file_text(one) for one in beside or ()]):
         raise typer.Exit(1)

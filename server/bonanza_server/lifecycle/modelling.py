@@ -53,11 +53,12 @@ def read_history(connection: Connection, study_id: int) -> HistoryRead | None:
         named = (studies.c.project == study["project"], studies.c.name == name)
         source = connection.execute(sa.select(studies).where(*named)).mappings().one_or_none()
         if source is not None:  # a search goes on without a source that was deleted
-            sources.append(_source(_read_one(connection, dict(source))))
+            sources.append(source_of(_read_one(connection, dict(source))))
     return _read_one(connection, dict(study))._replace(sources=sources)
 
 
-def _source(read: HistoryRead) -> dict[str, Any]:
+def source_of(read: HistoryRead) -> dict[str, Any]:
+    """A study as another's fit is given it."""
     return {
         "study": read.study["name"],
         "seq": read.study["last_event"],

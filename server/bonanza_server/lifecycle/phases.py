@@ -9,6 +9,7 @@ everything measured, so that a single lucky value does not decide.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 from bonanza.schemas import Confirm, ConfirmRequest
@@ -91,16 +92,18 @@ def end_by_hand(ledger: Ledger, request: ConfirmRequest) -> None:
     end_search(ledger, "person")
 
 
-def choose(ledger: Ledger, ranked: Chosen, *, read: int, by: str) -> list[Row]:
-    """Queue the training runs that confirm the first cells of ``ranked``, which is from the history up to event ``read``."""
+def choose(ledger: Ledger, ranked: Chosen, *, read: int, by: str, sources: Sequence[dict[str, Any]] = ()) -> list[Row]:
+    """Queue the training runs that confirm the first cells of ``ranked``, which is from the history up to event ``read``, and from ``sources``."""
     study = ledger.study
     wanted = confirm(study)
     assert wanted is not None, "a search ends for the sake of what it declared"
     chosen = ranked[: wanted["top"]]
     study["search_state"] = "confirmed"
-    ledger.record(
-        "confirm.chosen", read=read, by=by, cells=[{"number": n, "mean": mean, "std": std} for n, mean, std in chosen]
-    )
+    facts: dict[str, Any] = {"read": read, "by": by}
+    if sources:
+        facts["sources"] = [{"study": source["study"], "read": source["seq"]} for source in sources]
+    cells = [{"number": number, "mean": mean, "std": std} for number, mean, std in chosen]
+    ledger.record("confirm.chosen", **facts, cells=cells)
     made = []
     # Seed by seed, not cell by cell: whoever stops early has measured every cell equally often.
     for k in range(wanted["seeds"]):
