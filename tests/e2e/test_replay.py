@@ -79,11 +79,12 @@ class Workers:
         http.post(f"{self._url}/trials/{trial['number']}/tell", json=told).raise_for_status()
 
 
-def checked(text: str) -> Checked:
+def checked(text: str, *others: str) -> Checked:
     archive = read(text)
+    beside = {other.header["name"]: other for other in map(read, others)}
     executor = LocalExecutor(1)
     try:
-        return check(archive, check_space(archive), executor, lambda done, of: None)
+        return check(archive, check_space(archive), executor, lambda done, of: None, beside)
     finally:
         executor.shutdown()
 
@@ -142,6 +143,24 @@ def test_a_rough_study_replays_bit_for_bit_and_is_the_same_elsewhere(
     altered = next(iter(write([("event", event)])))
     [difference] = checked("".join([*lines[: place + 1], altered, *lines[place + 2 :]])).differences
     assert (difference.number, difference.what) == (event["number"], "mean")
+
+
+def test_a_study_that_reads_another_replays_with_that_ones_export_beside(tmp_path: Path) -> None:
+    with LiveServer(f"sqlite:///{tmp_path}/studies.db", fit_slots=1) as server:
+        server.study("source")
+        for _ in range(4):
+            trial = server.one("source")
+            server.tell(trial, worth(trial["architecture"]), "source")
+        server.study(strategy={"name": "bonas", "n_initial": 2, "epochs": 2, "pretrain_from": ["source"]})
+        for _ in range(4):
+            trial = server.one(wait_s=50)
+            server.tell(trial, worth(trial["architecture"]))
+        trial = server.one("source")
+        server.tell(trial, 1.0, "source")  # after the fits: none of them saw it
+        text, source = (server.http.get(f"/v1/studies/{name}/export").text for name in ("s", "source"))
+    alone, beside = checked(text), checked(text, source)
+    assert alone.not_checked == {"acquisition (its fit read other studies)": 2}
+    assert (beside.differences, beside.same["acquisition"], sum(beside.not_checked.values())) == ([], 2, 0)
 
 
 @pytest.fixture(scope="module")
