@@ -78,7 +78,7 @@ def _answers(report: Report) -> Iterator[tuple[str, str, str]]:
     yield (
         "Are seeds, versions and history recorded, so that another can repeat it?",
         YES,
-        f"seed {report.reproducibility.seed}, {report.reproducibility.events} events, bonanza {report.reproducibility.bonanza}",
+        f"seed {report.reproducibility.seed}, history of {report.reproducibility.events} events, bonanza {report.reproducibility.bonanza}",
     )
     cost = report.cost
     trained = cost.search_hours if cost else 0.0

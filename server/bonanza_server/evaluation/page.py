@@ -74,8 +74,10 @@ def _tiles(report: Report) -> Iterator[str]:
             f"τ {report.seeds.kendall_tau:.2f}",
             f"{report.seeds.cells} cells, mean change {report.seeds.mean_change:.2f}",
         )
+    total = 0.0
     if cost is not None:
         total = cost.search_hours + cost.baseline_hours + cost.confirm_hours + cost.other_hours + cost.failed_hours
+    if cost is not None and total > 0:
         yield _tile(
             "Training",
             f"{total:.1f} h" if total >= 0.1 else f"{total * 3600:.0f} s",
