@@ -34,7 +34,7 @@ from bonanza_server.lifecycle.modelling import (
     studies_behind,
     study_rows,
 )
-from bonanza_server.lifecycle.phases import choose
+from bonanza_server.lifecycle.phases import choose, kept_back
 from bonanza_server.lifecycle.pool import Pools
 from bonanza_server.store.database import Database
 
@@ -94,7 +94,7 @@ class Engine:
         if (
             study["search_state"] != "open"
             or study["complete"] == 0
-            or (most is not None and study["started"] >= most)
+            or (most is not None and study["started"] >= most - kept_back(study))
             or over(study, self._clock())
         ):
             return False
