@@ -60,7 +60,15 @@ def create_app(
         redoc_url=None,
     )
     problem.install(app)
-    for router in (ask_tell.router, studies.router, trials.router, transfer.router, spaces.router, workers.router, system.router):
+    for router in (
+        ask_tell.router,
+        studies.router,
+        trials.router,
+        transfer.router,
+        spaces.router,
+        workers.router,
+        system.router,
+    ):
         app.include_router(router)
 
     @app.get("/", include_in_schema=False)
