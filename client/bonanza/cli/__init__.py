@@ -1,4 +1,4 @@
-"""The command line: ``bonanza serve``, ``worker``, ``bench``, ``study``, ``space``, ``export-code``, ``demo``, ``db``, ``version``.
+"""The command line: ``bonanza serve``, ``worker``, ``train``, ``bench``, ``study``, ``space``, ``export-code``, ``demo``, ``db``, ``version``.
 
 A command decodes, calls once, prints. What goes wrong on purpose is a ``BonanzaError``, and ends as one red line and exit code 1.
 """
@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from bonanza.cli import bench, demo, evaluate, export_code, replay, serve, space, study, worker
+from bonanza.cli import bench, demo, evaluate, export_code, replay, serve, space, study, train, worker
 from bonanza.cli.console import say_error
 from bonanza.errors import BonanzaError
 from bonanza.version import __version__
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 app.command(rich_help_panel="Run")(serve.serve)
 app.add_typer(worker.app, name="worker", rich_help_panel="Run")
+app.command(rich_help_panel="Run")(train.train)
 app.command(rich_help_panel="Run")(demo.demo)
 app.command(rich_help_panel="Run")(bench.bench)
 app.command(rich_help_panel="Run")(evaluate.evaluate)

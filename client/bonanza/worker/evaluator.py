@@ -4,7 +4,7 @@ An evaluator is named by a text, ``KIND:REST``, which is how the command line an
 
     tabular:nasbench201/cifar10     a table that was measured before (``tabular.py``)
     tabular:FILE                    a table of your own, JSON lines (``tablefile.py``)
-    train:digits                    a real training (``trainer.py``)
+    train:digits                    a real training (``train_evaluator.py``), on other data too (``data/``)
     python:MODULE:FUNCTION          your function (``python.py``)
     command:PROGRAM ARGS...         your program, in any language (``command.py``)
     MODULE:CLASS                    your evaluator, a class made without arguments (``python.py``)
@@ -77,6 +77,8 @@ class TrialContext:
     seed: int = 0
     study: str = ""
     checkpoint: str | None = None
+    protocol: Mapping[str, Any] | None = None
+    """The trial's own, where it is not to be trained as the study's says."""
     link: Link = field(default_factory=Offline, repr=False, compare=False)
 
     def report(self, step: int, **metrics: float) -> None:
@@ -151,7 +153,7 @@ def evaluator_from_text(text: str, *, protocol: Mapping[str, Any] | None = None)
         return CommandEvaluator(rest)
     if kind == "train":
         try:
-            from bonanza.worker.trainer import TrainEvaluator
+            from bonanza.worker.train_evaluator import TrainEvaluator
         except ModuleNotFoundError as error:
             raise BrokenEvaluator(
                 f"{text} needs {error.name}, which is not installed: pip install 'bonanza[worker]'"

@@ -39,7 +39,8 @@ class Result:
     """What came out of one measurement.
 
     ``value`` is in the objective's unit (accuracies in percent) and needed for ``complete``; ``cost`` is what it took, by convention
-    ``{"seconds": …}``; ``seed`` only where another than the trial's was used; ``checkpoint`` only where the attempt was stopped.
+    ``{"seconds": …}``; ``seed`` only where another than the trial's was used; ``checkpoint`` only where the attempt was stopped;
+    ``protocol`` is the hash of how it was trained.
     """
 
     value: float | None = None
@@ -49,6 +50,7 @@ class Result:
     error: Failure | None = None
     seed: int | None = None
     checkpoint: str | None = None
+    protocol: str | None = None
 
     @classmethod
     def failed(cls, failure: Failure) -> Result:

@@ -116,7 +116,9 @@ def by_protocol(setup: Setup, protocol: Mapping[str, Any]) -> Evaluator:
 
 def measure(evaluator: Evaluator, space: SearchSpace, job: Job, study: str, link: DaemonLink) -> Done | Yielded:
     """One measurement; whatever the evaluator raises is in the answer."""
-    trial = TrialContext(job.number, seed=job.seed, study=study, checkpoint=job.checkpoint, link=link)
+    trial = TrialContext(
+        job.number, seed=job.seed, study=study, checkpoint=job.checkpoint, protocol=job.protocol, link=link
+    )
     try:
         architecture = space.validate(dict(job.architecture))
         return Done(evaluator.evaluate(architecture, trial).tellable())
