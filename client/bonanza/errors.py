@@ -16,6 +16,7 @@
         ├── Conflict               the state does not allow it
         │   ├── StudyExistsDifferent
         │   ├── ResultConflict     this attempt has told another result
+        │   ├── ProtocolMismatch   the value was measured under another protocol
         │   ├── DuplicateObservation
         │   ├── RequestInFlight    retried by the SDK; seen only when that took too long
         │   └── StaleRevision
@@ -141,6 +142,10 @@ class ResultConflict(Conflict):
     """This attempt has told another result; the problem holds both values."""
 
 
+class ProtocolMismatch(Conflict):
+    """The value was measured under another protocol than the study's; the problem holds both hashes."""
+
+
 class DuplicateObservation(Conflict):
     """The study already has one of the cells, and ``on_duplicate="error"`` was asked for."""
 
@@ -206,6 +211,7 @@ CLASSES: Final[dict[str, type[ProblemError]]] = {
     "conflict": Conflict,
     "study-exists-different": StudyExistsDifferent,
     "result-conflict": ResultConflict,
+    "protocol-mismatch": ProtocolMismatch,
     "duplicate-observation": DuplicateObservation,
     "request-in-flight": RequestInFlight,
     "stale-revision": StaleRevision,

@@ -26,6 +26,7 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
     "conflict": ProblemType(409, "The state does not allow that"),
     "study-exists-different": ProblemType(409, "A study of that name exists and differs"),
     "result-conflict": ProblemType(409, "This attempt has told another result"),
+    "protocol-mismatch": ProblemType(409, "The value was measured under another protocol"),
     "duplicate-observation": ProblemType(409, "The study already has this cell"),
     "request-in-flight": ProblemType(409, "The same request is still being worked on"),
     "stale-revision": ProblemType(412, "The study has changed since you read it"),

@@ -93,6 +93,7 @@ class Trial:
         seed: int | None = None,
         checkpoint: str | None = None,
         error: schemas.TrialError | None = None,
+        protocol: str | None = None,
     ) -> schemas.TellAnswer:
         """Tell what came out; it is on the disk before it is sent, and sent again until the server has it.
 
@@ -104,10 +105,12 @@ class Trial:
             seed: the training's, if it was another than the trial's.
             checkpoint: where a later attempt may resume.
             error: how it failed; ``fail`` is the short way.
+            protocol: the hash of how it was trained, to be refused should it not be the study's.
 
         Raises:
             InvalidRequest: a value that is not finite, or does not go with the outcome; nothing was sent.
             ResultConflict: this attempt has told another result; the trial keeps the first.
+            ProtocolMismatch: the study's protocol is another.
             ServerUnreachable: the server stayed away; a note on the error says where the result is safe.
         """
         body = self._body(
@@ -119,6 +122,7 @@ class Trial:
             seed=seed,
             error=error,
             checkpoint=checkpoint,
+            protocol=protocol,
         )
         self._rest()
         answer = self.study.outbox.tell(f"{self._path}/tell", body)

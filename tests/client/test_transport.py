@@ -21,6 +21,7 @@ from bonanza.errors import (
     Invalid,
     InvalidRequest,
     RequestInFlight,
+    ProtocolMismatch,
     ResultConflict,
     ServerUnreachable,
     TooManyRequests,
@@ -119,6 +120,7 @@ def test_only_a_post_that_must_happen_once_carries_a_key(wire: Wire, transport: 
 
 REFUSALS = {
     "result-conflict": ResultConflict,
+    "protocol-mismatch": ProtocolMismatch,
     "conflict": Conflict,
     "invalid": Invalid,
     "internal": InternalError,

@@ -190,6 +190,9 @@ class TellRequest(Request):
     seed: Seed | None = None
     error: TrialError | None = None
     checkpoint: Reference | None = None
+    protocol: Label | None = Field(
+        default=None, description="hash of how it was trained; refused where the study's protocol has another"
+    )
 
     @model_validator(mode="after")
     def _outcome_fits(self) -> TellRequest:

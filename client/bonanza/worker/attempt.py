@@ -202,6 +202,7 @@ class Attempt:
             cost=result.cost,
             seed=result.seed,
             checkpoint=result.checkpoint,
+            protocol=result.protocol,
             error=None
             if failure is None
             else TrialError(kind=failure.kind, message=failure.message, traceback_tail=failure.traceback_tail),

@@ -265,6 +265,7 @@ def _attempt_columns(step: _Step) -> dict[int, Row]:
         case "trial.completed" | "trial.measured" | "trial.pruned":
             outcome, state = ("pruned", "pruned") if step.kind == "trial.pruned" else ("complete", "succeeded")
             told = {"outcome": outcome, "error": None} | {name: data[name] for name in _RESULT}
+            told |= {"protocol": data["protocol"]} if "protocol" in data else {}
             superseded = data.get("superseded")
             other = {} if superseded is None else {superseded: {"state": "superseded", "ended_at": step.at}}
             return {number: ended | {"state": state, "told": told}} | other

@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from bonanza.schemas import Phases, StudyChange, StudySpec
+from bonanza.worker.protocols import pinned
 from bonanza_server.errors import Refused, wrong_at
 from bonanza_server.lifecycle.ledger import Ledger, Row, lock_study
 from bonanza_server.lifecycle.replay import REOPENING
@@ -95,6 +96,7 @@ def create_or_get(
         "created_at": now,
     }
     row |= {field: body[field] for field in COMPARED if field != "strategy"}
+    row["protocol"] = pinned(body["protocol"])  # a name must mean in a year what it means today
     row |= dict.fromkeys(COUNTERS, 0)
     dialect = connection.dialect.name
     connection.execute(_INSERT_SPACE[dialect], {"hash": row["space_hash"], "spec": space})

@@ -3,16 +3,18 @@
 GPU hours are never thrown away: a value is kept whenever it comes, from whichever attempt. The rules, in the order they are tried:
 an attempt that told before repeats itself (``duplicate``) or contradicts itself (refused); a value for a trial with a result is a
 further measurement; a value for any other trial completes it (``late`` when the attempt was not the live one, which is then superseded);
-anything but a value counts only from the live attempt.
+anything but a value counts only from the live attempt. A value that says it was measured under another protocol than the study's is refused.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from bonanza.schemas import TellRequest
+from bonanza.worker.protocols import protocol_hash
 from bonanza_server.errors import Refused
 from bonanza_server.lifecycle.lease import count_failure, fail, fail_or_requeue, keep_checkpoint
 from bonanza_server.lifecycle.ledger import Ledger, Row
@@ -20,6 +22,8 @@ from bonanza_server.lifecycle.pruning import kept_curve
 from bonanza_server.store.models import attempts, trials
 
 RETRIED = {"infra", "lost"}
+KEPT = ("value", "metrics", "cost", "seed", "protocol")
+"""What an event keeps of a value; ``protocol`` only where it was told."""
 
 
 class Told(NamedTuple):
@@ -34,8 +38,9 @@ def tell(ledger: Ledger, trial: Row, attempt: Row, request: TellRequest) -> Told
     """Record what ``attempt`` told of ``trial``.
 
     Raises:
-        Refused: the attempt told something else before, or the value does not fit the objective.
+        Refused: the attempt told something else before, the value does not fit the objective, or it is of another protocol.
     """
+    check_protocol(trial, trial.get("protocol") or ledger.study["protocol"], request)
     value = objective_value(ledger.study, request.value, request.values)
     told: dict[str, Any] = {
         "outcome": request.outcome,
@@ -45,6 +50,8 @@ def tell(ledger: Ledger, trial: Row, attempt: Row, request: TellRequest) -> Told
         "seed": request.seed,
         "error": request.error.model_dump(exclude_none=True) if request.error else None,
     }
+    if request.protocol is not None:
+        told["protocol"] = request.protocol
     if attempt["told"] is not None:
         return _told_before(trial, attempt, told)
     live = attempt["state"] == "leased"
@@ -68,6 +75,27 @@ def tell(ledger: Ledger, trial: Row, attempt: Row, request: TellRequest) -> Told
         keep_checkpoint(ledger, trial, request.checkpoint)
         _failed(ledger, trial, attempt, told)
     return Told(accepted=True)
+
+
+def check_protocol(trial: Row, protocol: Mapping[str, Any] | None, request: TellRequest) -> None:
+    """Nothing, where the value is of the protocol that the trial is to be trained by, or does not say.
+
+    Raises:
+        Refused: it is of another, and the protocol does not allow others.
+    """
+    if request.protocol is None or protocol is None or protocol.get("allow_others") is True:
+        return
+    if request.outcome not in {"complete", "pruned"} or request.protocol == (expected := protocol_hash(protocol)):
+        return
+    name = protocol.get("name")
+    raise Refused(
+        "protocol-mismatch",
+        f"trial {trial['number']} is to be trained by the protocol {expected}{f' ({name})' if isinstance(name, str) else ''} and its value was measured "
+        f"under {request.protocol}: values of different trainings cannot be compared. Tell it in a study of that protocol, or make one whose "
+        'protocol says "allow_others": true',
+        expected=expected,
+        told=request.protocol,
+    )
 
 
 def objective_value(study: Row, value: float | None, values: dict[str, float] | None, *, at: str = "") -> float | None:
@@ -118,11 +146,11 @@ def _short(told: dict[str, Any]) -> str:
 def _complete(ledger: Ledger, trial: Row, attempt: Row, told: dict[str, Any], *, live: bool) -> Told:
     number, data = (
         trial["number"],
-        {"attempt": attempt["attempt"]} | {k: told[k] for k in ("value", "metrics", "cost", "seed")},
+        {"attempt": attempt["attempt"]} | {k: told[k] for k in KEPT if k in told},
     )
     _end_attempt(ledger, trial, attempt, told, state="succeeded")
     if trial["state"] == "complete":
-        ledger.change(trial, measurements=[*(trial["measurements"] or []), data])
+        ledger.change(trial, measurements=[*(trial["measurements"] or []), {k: data[k] for k in data if k != "protocol"}])
         seq = ledger.record("trial.measured", number, **data)
         if trial["protocol"] is None:
             ledger.new_result(seq)
@@ -197,7 +225,7 @@ def _pruned(ledger: Ledger, trial: Row, attempt: Row, told: dict[str, Any], *, l
         error=None,
         finished_at=ledger.now,
     )
-    data = {k: told[k] for k in ("value", "metrics", "cost", "seed")}
+    data = {k: told[k] for k in KEPT if k in told}
     more = {} if curve is None else {"curve": curve}
     seq = ledger.record("trial.pruned", trial["number"], attempt=attempt["attempt"], late=not live, **data, **more)
     if curve is not None and trial["protocol"] is None:

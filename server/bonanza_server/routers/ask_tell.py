@@ -47,7 +47,7 @@ async def ask(
     "/trials/{number}/tell",
     operation_id="tell",
     response_model=TellAnswer,
-    responses=problems("not-found", "unknown-token", "result-conflict"),
+    responses=problems("not-found", "unknown-token", "result-conflict", "protocol-mismatch"),
 )
 async def tell(
     study: StudyName, number: TrialNumber, request: TellRequest, http: Request, idempotency_key: IdempotencyKey = None
