@@ -54,7 +54,14 @@ def test_a_further_value_of_a_trial_must_be_of_the_protocol_too(lab: Lab) -> Non
         ({"epochs": 200, "optimiser": "sgd"}, protocol_hash({"optimiser": "sgd", "epochs": 200})),
         ({"name": "base+C+A"}, named("base+A+C").hash),
     ],
-    ids=["others allowed", "does not say", "no protocol", "a hash of one's own", "no protocol of ours", "tricks in any order"],
+    ids=[
+        "others allowed",
+        "does not say",
+        "no protocol",
+        "a hash of one's own",
+        "no protocol of ours",
+        "tricks in any order",
+    ],
 )
 def test_what_is_taken(lab: Lab, protocol: Json | None, told: str | None) -> None:
     lab.study(protocol=protocol)

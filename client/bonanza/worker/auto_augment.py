@@ -151,7 +151,7 @@ def _posterize(images: Tensor, strength: Tensor) -> Tensor:
 
 
 def _solarize(images: Tensor, strength: Tensor) -> Tensor:
-    threshold = 255 * (1 - strength.abs())[:, None, None, None]
+    threshold = (255 * (1 - strength.abs())).round(decimals=2)[:, None, None, None]  # a third is none in floats
     return torch.where(images >= threshold, 255 - images, images)
 
 

@@ -79,7 +79,10 @@ class Recipe:
     @property
     def hash(self) -> str:
         """Sixteen hexadecimal digits of the SHA-256 of the JSON form without the name; equal trainings have equal hashes."""
-        values = {name: value for name, value in asdict(self).items() if name != "name"}
+        # what is at its default is left out: a field that comes later must not change the hashes of what it does not change
+        values = {
+            f.name: value for f in fields(self) if f.name != "name" and (value := getattr(self, f.name)) != f.default
+        }
         text = json.dumps([type(self).__name__, values], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

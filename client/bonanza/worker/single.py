@@ -18,7 +18,7 @@ from bonanza.worker.evaluator import TrialContext
 from bonanza.worker.networks import NoNetwork
 from bonanza.worker.protocol import Protocol
 from bonanza.worker.protocols import to_json
-from bonanza.worker.train_evaluator import TrainEvaluator, Trained
+from bonanza.worker.train_evaluator import Trained, TrainEvaluator
 
 BARS: Final = "▁▂▃▄▅▆▇█"
 

@@ -1,8 +1,8 @@
 """A network's training on images, as a protocol says.
 
 The data lie on the device as u8; a batch is one gather that crops and flips, then auto-augment, standardisation, cutout (``augment.py``). SGD with
-Nesterov's momentum, a cosine schedule over all steps, cross entropy; channels last (which a CPU likes too: a quarter faster
-with 16 channels), a fused optimiser, autocast to bfloat16 on a GPU. No step waits for the device: the loss is read once an epoch. After every epoch the accuracy on the measured part is taken.
+Nesterov's momentum, a cosine schedule over all steps, cross entropy; channels last, a fused optimiser and autocast to bfloat16 on a GPU.
+No step waits for the device: the loss is read once an epoch. After every epoch the accuracy on the measured part is taken.
 
 Everything that decides the rest of the curve is in ``state()``. Epoch and step say which batch comes next, since an epoch's plan is a function of
 (seed, epoch); what the network itself draws (drop-path, dropout) comes from torch's global generator, whose state is kept too.
@@ -47,7 +47,7 @@ class Training:
             seed: of the batches' order and their augmentation; torch's global generator is the caller's to seed.
             execution: where.
         """
-        self.network = network.to(execution.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = network.to(execution.device, memory_format=execution.memory_format)  # type: ignore[call-overload]
         self.curve = Curve()
         self.epoch = self.step = 0
         self.pieces = 1
@@ -55,6 +55,7 @@ class Training:
         self._protocol, self._data, self._execution, self._seed = protocol, data, execution, seed
         self._augmentation = Augmentation(data, protocol)
         self._steps = len(data.train) // protocol.batch
+        self._evaluated_at_once = EVALUATION_BATCH
         self._loss = torch.zeros((), device=execution.device)
         self._optimiser = _optimiser(self.network, protocol)
         self._model = torch.compile(self.network, mode=execution.compile) if execution.compile else self.network
@@ -89,7 +90,7 @@ class Training:
         while self.step < self._steps:
             check()
             images, labels = self._augmentation.batch(plan, self.step * batch, (self.step + 1) * batch)
-            images = images.contiguous(memory_format=torch.channels_last)
+            images = images.contiguous(memory_format=self._execution.memory_format)
             for group in self._optimiser.param_groups:
                 group["lr"] = learning_rate(self._protocol, self.epoch * self._steps + self.step, self._steps)
             self._loss += self._gradients(images, labels)
@@ -140,25 +141,29 @@ class Training:
             )
         return mean
 
-    @torch.no_grad()
-    def accuracy(self, part: Part, batch: int = EVALUATION_BATCH) -> float:
+    def accuracy(self, part: Part) -> float:
         """Share of the part's images that the network, in evaluation mode, classifies right, in percent."""
         self.network.eval()
+        while True:
+            try:
+                return 100 * self._right(part) / len(part)
+            except (RuntimeError, MemoryError) as error:
+                if failure_of(error).kind != "oom" or self._evaluated_at_once == 1:
+                    raise
+            self._evaluated_at_once = (min(self._evaluated_at_once, len(part)) + 1) // 2
+            _give_back_memory(self._execution)
+
+    @torch.no_grad()
+    def _right(self, part: Part) -> int:
+        """How many images are classified right."""
         right = torch.zeros((), dtype=torch.int64, device=self._execution.device)
-        try:
-            for begin in range(0, len(part), batch):
-                some = slice(begin, begin + batch)
-                images = self._data.standardised(part.images[some]).contiguous(memory_format=torch.channels_last)
-                with self._autocast():
-                    scores = self.network(images)
-                right += (scores.argmax(1) == part.labels[some]).sum()
-        except (RuntimeError, MemoryError) as error:
-            if failure_of(error).kind != "oom" or batch == 1:
-                raise
-        else:
-            return 100 * int(right) / len(part)
-        _give_back_memory(self._execution)
-        return self.accuracy(part, batch // 2)
+        for begin in range(0, len(part), self._evaluated_at_once):
+            some = slice(begin, begin + self._evaluated_at_once)
+            images = self._data.standardised(part.images[some]).contiguous(memory_format=self._execution.memory_format)
+            with self._autocast():
+                scores = self.network(images)
+            right += (scores.argmax(1) == part.labels[some]).sum()
+        return int(right)
 
     def point(self) -> dict[str, float]:
         """What is reported of the last epoch."""

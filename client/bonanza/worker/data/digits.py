@@ -33,9 +33,9 @@ class Digits:
         return whole.chosen(learn), whole.chosen(test)
 
     def training(self) -> Part:
-        """1,437 images."""
+        """1,438 images."""
         return self._parts[0]
 
     def test(self) -> Part:
-        """360 images."""
+        """359 images."""
         return self._parts[1]

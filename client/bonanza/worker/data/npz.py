@@ -70,7 +70,7 @@ class Npz:
     def _read(self, name: str) -> Any:
         """An array, or the names of all."""
         try:
-            with np.load(self._path, allow_pickle=False) as arrays:
+            with self._path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return list(arrays.files) if name == "files" else arrays[name]
         except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
             raise UnusableData(
