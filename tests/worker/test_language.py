@@ -137,7 +137,7 @@ def test_a_recurrent_cell_is_searched_on_text_and_told_by_its_perplexity(tmp_pat
     evaluator.check(CELL.space)
     result = evaluator.evaluate(CELL, TrialContext(seed=1))
     assert result.value == result.metrics["perplexity_last"] >= result.metrics["perplexity_best"] > 1
-    with pytest.raises(BrokenEvaluator, match="proxy trains on images, and text.* is text: take language"):
+    with pytest.raises(BrokenEvaluator, match=r"proxy trains on images, and text.* is text: take language"):
         TrainEvaluator(f"text:{tmp_path}", protocol={"name": "proxy"})
     with pytest.raises(BrokenEvaluator, match="no network for the space 'nasbench201'"):
         evaluator.check(space_from_spec({"kind": "nasbench201"}))

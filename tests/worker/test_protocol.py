@@ -130,14 +130,14 @@ def test_a_study_that_names_no_protocol_changes_the_default_of_the_data() -> Non
 
 def test_a_new_study_records_the_version_of_what_it_names_and_leaves_the_rest_alone() -> None:
     assert pinned({"name": "proxy"}) == {"name": "proxy", "version": 1}
-    for given in (
+    for spec in (
         None,
         {"name": "proxy", "version": 7},
         {"name": "mine"},
         {"epochs": 3},
         {"name": "proxy", "my_field": 3},
     ):
-        assert pinned(given) == given
+        assert pinned(spec) == spec
 
 
 def test_the_hash_of_a_study_s_protocol_is_that_of_the_training_or_its_own() -> None:

@@ -279,7 +279,7 @@ def test_a_space_without_a_network_is_refused_before_the_first_trial(short: Trai
     for spec in (
         {"kind": "sequence", "positions": [{"name": "depth", "choices": [1, 2]}]},
         {"kind": "edge_cell", "nodes": 4, "ops": ["none", "my_own_op"]},
-        {"kind": "recurrent"},
+        {"kind": "recurrent", "nodes": 2},
     ):
         with pytest.raises(BrokenEvaluator, match="no network for the space"):
             short.check(space_from_spec(spec))

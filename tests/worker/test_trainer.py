@@ -134,9 +134,9 @@ def test_a_step_is_sgd_with_nesterov_s_momentum_and_clipping(digits: Images) -> 
         rate = learning_rate(protocol, step, 8)
         with torch.no_grad():
             for p, v, g in zip(reference.parameters(), velocity, gradients, strict=True):
-                g = g * min(1.0, 0.5 / float(norm)) + 0.01 * p
-                v.mul_(0.9).add_(g)
-                p.sub_(rate * (g + 0.9 * v))
+                decayed = g * min(1.0, 0.5 / float(norm)) + 0.01 * p
+                v.mul_(0.9).add_(decayed)
+                p.sub_(rate * (decayed + 0.9 * v))
     stops = iter([None, None, Stopped("yield")])
 
     def check() -> None:

@@ -6,7 +6,7 @@ import json
 import signal
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
 import typer
 from rich.markup import escape
@@ -145,7 +145,7 @@ class Display:
         self.watch = Watch(self._step, self._point)
         self._before: dict[int, Any] = {}
 
-    def __enter__(self) -> Display:
+    def __enter__(self) -> Self:
         self._before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
         self._progress.start()
         return self

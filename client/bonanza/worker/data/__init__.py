@@ -1,4 +1,6 @@
-"""Data sets for training, from local files; one file a family. A text names one::
+"""Data sets for training, from local files; one file a family.
+
+A text names one::
 
     digits                     scikit-learn's, embedded
     npz:FILE                   x_train, y_train, x_test, y_test: images N x H x W x C, u8
