@@ -20,8 +20,9 @@ def live(tmp_path: Path) -> Iterator[LiveServer]:
 
 @pytest.fixture(autouse=True)
 def own_spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test may touch the spool of whoever runs it."""
+    """No test may touch the spool or the checkpoints of whoever runs it."""
     monkeypatch.setenv("BONANZA_SPOOL", str(tmp_path / "spool"))
+    monkeypatch.setenv("BONANZA_CHECKPOINTS", str(tmp_path / "checkpoints"))
     for name in ("BONANZA_SERVER", "BONANZA_KEY", "HTTP_PROXY", "http_proxy", "OMP_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
 

@@ -18,11 +18,6 @@ from bonanza.worker.single import sparkline
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|nor_conv_3x3~0|none~1|nor_conv_1x1~2|"
 
 
-@pytest.fixture(autouse=True)
-def own_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BONANZA_CHECKPOINTS", str(tmp_path / "checkpoints"))
-
-
 def test_a_cell_is_trained_measured_on_the_test_part_and_kept(tmp_path: Path) -> None:
     out = tmp_path / "out"
     ran = CliRunner().invoke(app, ["train", CELL, "--epochs", "1", "--seeds", "0,1", "--out", str(out), "--json"])

@@ -47,11 +47,6 @@ class Recorder:
         return self._directive if len(self.reports) >= self._after else "continue"
 
 
-@pytest.fixture(autouse=True)
-def own_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BONANZA_CHECKPOINTS", str(tmp_path / "checkpoints"))
-
-
 @pytest.fixture(scope="module")
 def short(tmp_path_factory: pytest.TempPathFactory) -> TrainEvaluator:
     return TrainEvaluator("digits", protocol=SHORT, checkpoints=tmp_path_factory.mktemp("checkpoints"))
