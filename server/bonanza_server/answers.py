@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from bonanza.schemas import Best, Budget, LeasePolicy, Model, ModelStatus, Objective, Phases, Study, Trial
+from bonanza.worker.protocols import protocol_hash
 from bonanza_server.lifecycle.ledger import Row
 from bonanza_server.lifecycle.phases import current
 
@@ -20,11 +18,6 @@ TRIAL_STATES = ("pending", "running", "complete", "pruned", "failed", "infeasibl
 def moment(seconds: float | None) -> datetime | None:
     """A point in time for the wire."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
-
-
-def protocol_hash(protocol: Mapping[str, Any]) -> str:
-    """Sixteen hexadecimal digits: equal protocols, as they were given, have equal ones."""
-    return hashlib.sha256(json.dumps(protocol, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
 
 
 def trial_fields(trial: Row, attempt: Row | None, study: Row, *, token: bool = False) -> dict[str, Any]:

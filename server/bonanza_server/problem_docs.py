@@ -38,9 +38,8 @@ EXAMPLES: Final[dict[str, tuple[str, JSON]]] = {
         {"stored": {"outcome": "complete", "value": 93.1}, "sent": {"outcome": "complete", "value": 92.4}},
     ),
     "protocol-mismatch": (
-        "trial 12 is to be trained by the protocol 06742c3f76c97e44 (proxy) and its value was measured under 5d41402abc4b2a76: values of different trainings "
-        'cannot be compared. Tell it in a study of that protocol, or make one whose protocol says "allow_others": true',
-        {"expected": "06742c3f76c97e44", "told": "5d41402abc4b2a76"},
+        'trial 12 is to be trained by the protocol 94c8ab5e93b4f21f (proxy) and its value was measured under 5d41402abc4b2a76: values of different trainings cannot be compared. Tell it in a study of that protocol, or make one whose protocol says "allow_others": true',
+        {"expected": "94c8ab5e93b4f21f", "told": "5d41402abc4b2a76"},
     ),
     "duplicate-observation": (
         "observation 3 is of a cell that trial 12 holds; use on_duplicate skip or measure",

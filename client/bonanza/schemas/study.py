@@ -130,7 +130,10 @@ class StudySpec(Request):
         default="relaxed",
         description="ordered: every ask sees every result told before it, and waits for the fit however long that takes",
     )
-    protocol: GivenJSON | None = Field(default=None, description="how a trial is trained; recorded with the study, a named one with its version. Values that name another are refused unless allow_others is true")
+    protocol: GivenJSON | None = Field(
+        default=None,
+        description="how a trial is trained; recorded with the study, a named one with its version. Values that name another are refused unless allow_others is true",
+    )
     tags: Tags = Field(default_factory=list)
     description: Text = ""
 

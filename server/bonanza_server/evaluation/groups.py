@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
-from bonanza_server.answers import protocol_hash
+from bonanza.worker.protocols import protocol_hash
 from bonanza_server.evaluation.material import Material, Row
 from bonanza_server.lifecycle.posterior import Cell, Posterior, posteriors
 

@@ -16,7 +16,8 @@ from bonanza.schemas.report import (
     Smoothing,
     SurrogateQuality,
 )
-from bonanza_server.answers import TRIAL_STATES, protocol_hash
+from bonanza.worker.protocols import protocol_hash
+from bonanza_server.answers import TRIAL_STATES
 from bonanza_server.evaluation.checklist import ENOUGH, checklist
 from bonanza_server.evaluation.cost import cost_of, curve_of
 from bonanza_server.evaluation.groups import Groups

@@ -150,7 +150,9 @@ def _complete(ledger: Ledger, trial: Row, attempt: Row, told: dict[str, Any], *,
     )
     _end_attempt(ledger, trial, attempt, told, state="succeeded")
     if trial["state"] == "complete":
-        ledger.change(trial, measurements=[*(trial["measurements"] or []), {k: data[k] for k in data if k != "protocol"}])
+        ledger.change(
+            trial, measurements=[*(trial["measurements"] or []), {k: data[k] for k in data if k != "protocol"}]
+        )
         seq = ledger.record("trial.measured", number, **data)
         if trial["protocol"] is None:
             ledger.new_result(seq)
