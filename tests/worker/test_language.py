@@ -91,9 +91,9 @@ def test_the_perplexity_of_a_guess_is_the_vocabulary_and_of_a_known_text_is_one(
 
 
 def test_a_language_model_learns_the_rules_of_its_text(corpus: Corpus) -> None:
-    run = training(corpus, TINY.changed({"epochs": 6, "width": 24, "outputs": 0.0}))
+    run = training(corpus, TINY.changed({"epochs": 20, "width": 24, "outputs": 0.0, "clip": 0.5}))
     list(run.epochs())
-    assert run.curve.best < 0.7 * corpus.tokens
+    assert run.curve.best < 4  # of 14 words; the text's own is about 2: after each word comes one of two
     assert run.curve.best == min(run.curve.values)
     assert run.metrics()["perplexity_best"] == run.curve.best
 

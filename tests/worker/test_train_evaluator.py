@@ -24,7 +24,6 @@ from bonanza.worker.protocols import DIGITS, PROXY, protocol_hash
 from bonanza.worker.result import Result
 from bonanza.worker.train_evaluator import TrainEvaluator
 from tests.contracts.evaluator import EvaluatorContract
-from tests.worker.lab import eventually
 
 CONVOLUTIONS = {"edges": ["nor_conv_3x3"] * 6}
 POOLED = {"edges": ["avg_pool_3x3", "none", "avg_pool_3x3", "none", "none", "avg_pool_3x3"]}
@@ -230,37 +229,55 @@ PROGRAM = """
 """
 
 
-def process(protocol: Mapping[str, Any]) -> subprocess.Popen[str]:
-    program = textwrap.dedent(PROGRAM)
-    return subprocess.Popen([sys.executable, "-c", program, json.dumps(protocol)], stdout=subprocess.PIPE, text=True)
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_training_that_is_killed_loses_the_epochs_since_its_checkpoint_and_no_bit_of_its_curve(
-    number: signal.Signals, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
-    """In processes of their own, as a worker's child is: after a kill nobody tells the next attempt where the checkpoint is."""
-    protocol = {**QUICK, "batch": 8, "epochs": 30}
-    with process(protocol) as killed:
+    """In a process of its own, as a worker's child is: after a kill nobody tells the next attempt where the checkpoint is."""
+    protocol = {**QUICK, "batch": 32, "epochs": 20}
+    command = [sys.executable, "-c", textwrap.dedent(PROGRAM), json.dumps(protocol)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as killed:
         assert killed.stdout is not None
-        before = [killed.stdout.readline() for _ in range(4)]
-        killed.send_signal(number)
-        before += killed.stdout.readlines()
-        assert killed.wait() == -number
-    assert not any(line.startswith("value") for line in before), "it was killed on its way"
-    eventually(lambda: list((tmp_path / "checkpoints").glob("*.pt")), "a checkpoint is there")
-    with process(protocol) as resumed:
-        after = resumed.communicate()[0].splitlines(keepends=True)
-    first = int(after[0].split()[0])
-    assert len(before) - 1 <= first <= len(before) + 1, (
-        "it goes on where the last checkpoint was, and that was of the last epoch"
-    )
-    unbroken = process({**protocol, "data": "digits"})  # another hash, so that it finds no checkpoint
-    with unbroken:
-        whole = unbroken.communicate()[0].splitlines(keepends=True)
-    assert len(whole) == 31
-    assert whole[first:] == after
-    assert whole[: len(before)] == before
+        told = [killed.stdout.readline() for _ in range(4)]
+        killed.kill()
+        told += killed.stdout.readlines()
+    before = [(int(step), json.loads(metrics)) for step, _, metrics in (line.partition(" ") for line in told)]
+    assert 4 <= len(before) < 20, "it was killed on its way"
+    assert list((tmp_path / "checkpoints").glob("*.pt"))
+    after, whole = Recorder(), Recorder()
+    resumed = run(TrainEvaluator("digits", protocol=protocol), seed=5, link=after)
+    unbroken = run(TrainEvaluator("digits", protocol=protocol), seed=5, link=whole)
+    first = after.reports[0][0]
+    assert len(before) <= first <= len(before) + 1, "it went on from the last checkpoint, which was of the last epoch"
+    assert whole.reports[first:] == after.reports
+    assert whole.reports[: len(before)] == before
+    assert (resumed.value, resumed.metrics) == (unbroken.value, unbroken.metrics)
+
+
+def test_sigterm_waits_for_the_end_of_the_step_and_a_checkpoint(tmp_path: Path) -> None:
+    class Ended(BaseException):
+        pass
+
+    def end(*_: object) -> None:
+        raise Ended
+
+    class Terminated(Recorder):
+        def report(self, step: int, metrics: Mapping[str, float]) -> None:
+            super().report(step, metrics)
+            if step == 1:
+                signal.raise_signal(signal.SIGTERM)
+
+    protocol = {**QUICK, "epochs": 4}
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        with pytest.raises(Ended):
+            run(TrainEvaluator("digits", protocol=protocol), seed=2, link=Terminated())
+        assert signal.getsignal(signal.SIGTERM) is end
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    link = Recorder()
+    resumed = run(TrainEvaluator("digits", protocol=protocol), seed=2, link=link)
+    assert [step for step, _ in link.reports] == [2, 3]
+    assert resumed.metrics == run(TrainEvaluator("digits", protocol=protocol), seed=2).metrics
 
 
 def test_a_training_that_diverges_is_told_as_such() -> None:
