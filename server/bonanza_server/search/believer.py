@@ -7,18 +7,19 @@ expected result may be the best so far, and then is what has to be improved on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bonanza_server.search.acquisition import log_expected_improvement
 from bonanza_server.search.batch import GREEDY
 from bonanza_server.search.surrogates.gaussian_process import GaussianProcess, Member, Rows, kernel, mixed, scaled
 
 Vector = NDArray[np.float64]
+Acquisition = Callable[[Vector, Vector, float], Vector]
+"""Of mean, std, (m,) each, and the best; larger is better; (m,)."""
 
 
 class Believed:
@@ -56,6 +57,7 @@ def choose(
     distances: Sequence[Tensor],
     rows: Sequence[Rows],
     scales: Sequence[float],
+    acquisition: Acquisition,
     *,
     n: int,
     pending: int,
@@ -67,6 +69,7 @@ def choose(
         distances: Scaled distances of the cells to the observed ones, (n, m) a view.
         rows: The cells, (m, d) a view; the last ``pending`` of them are being measured and not to be chosen.
         scales: The mean squared distance in each view.
+        acquisition: What is greatest of the cell that is chosen.
         n: How many.
         pending: See ``rows``.
     """
@@ -85,7 +88,7 @@ def choose(
 
     def scores() -> Vector:
         now = mixed(means, torch.stack([member.variance for member in members]))[1].numpy()
-        return log_expected_improvement(mean[:cells], now[:cells], best)
+        return acquisition(mean[:cells], now[:cells], best)
 
     for row in range(cells, cells + pending):
         best = believe(row)

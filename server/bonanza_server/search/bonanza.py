@@ -1,4 +1,4 @@
-"""The default: an exact Gaussian process on three views of a cell, and log expected improvement over every cell there is.
+"""The default: an exact Gaussian process on several views of a cell, and log expected improvement over every cell there is.
 
 The pieces are one module each: ``views``, ``upper_scale``, ``surrogates.gaussian_process``, ``catalogue`` (spaces that can be listed are
 scored whole), ``candidates`` (others), ``believer`` (a batch, with the cells still being measured).
@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bonanza.spaces import Architecture
+from bonanza.spaces import Architecture, SearchSpace
 from bonanza_server.search.acqopt import python_random
-from bonanza_server.search.acquisition import log_expected_improvement
+from bonanza_server.search.acquisition import independent_thompson, log_expected_improvement, upper_confidence_bound
 from bonanza_server.search.batch import MOST_PENDING
-from bonanza_server.search.believer import choose
+from bonanza_server.search.believer import Acquisition, choose
 from bonanza_server.search.candidates import candidates
 from bonanza_server.search.catalogue import catalogue_of, is_listed
 from bonanza_server.search.correlation import spearman
@@ -33,10 +33,11 @@ from bonanza_server.search.spec import BonanzaOptions
 from bonanza_server.search.surrogates import gaussian_process
 from bonanza_server.search.surrogates.gaussian_process import GaussianProcess, Prior, scaled
 from bonanza_server.search.upper_scale import UpperScale
-from bonanza_server.search.views import NAMES, Rows, dense, features_of, views_of
+from bonanza_server.search.views import Rows, dense, features_of, views_of
 
-PRIOR = Prior(weights=(1.0, 1.0, 4.0), lengths=(1.0, 1.0, 1.0))
-"""In the order of ``views.NAMES``. How much there is of each op explains most of what cells differ by."""
+WEIGHTS = {"positions": 1.0, "paths": 1.0, "counts": 4.0, "graf": 6.0}
+LENGTHS = {"positions": 1.0, "paths": 1.0, "counts": 1.2, "graf": 1.1}
+"""Medians of the priors. How much there is of each op, and of each set of them on a path, explains most of what cells differ by."""
 CANDIDATES_PER_PROPOSAL = 2
 MOST_DISTANCES = 2_000_000
 """Pairs of an observed cell and a candidate that are held at once, in each view."""
@@ -54,14 +55,19 @@ class BonanzaModel:
     process: GaussianProcess
 
     @property
+    def names(self) -> list[str]:
+        """The views that the process is of."""
+        return self.options.views.split("+")
+
+    @property
     def diagnostics(self) -> dict[str, Any]:
         """How the fit went; the last is the rank correlation of the results with what all others say of each."""
         likeliest, targets = self.process.members[0].hyper, self.process.targets
         return {
             "observations": len(targets),
             "members": len(self.process.members),
-            "weights": dict(zip(NAMES, likeliest.weights.tolist(), strict=True)),
-            "lengths": dict(zip(NAMES, likeliest.lengths.tolist(), strict=True)),
+            "weights": dict(zip(self.names, likeliest.weights.tolist(), strict=True)),
+            "lengths": dict(zip(self.names, likeliest.lengths.tolist(), strict=True)),
             "noise": float(likeliest.noise),
             "left_out_rank_correlation": spearman(self.process.left_out(), targets),
         }
@@ -70,7 +76,7 @@ class BonanzaModel:
         """Mean and standard deviation of the cells' true values, (n,) and (n,), in the objective's unit."""
         if not architectures:
             return np.empty(0), np.empty(0)
-        known, others = views_beside(self.history, architectures)
+        known, others = views_beside(self.history, architectures, self.names)
         predicted = [self.process.predict(self._distances(known, rows)) for rows in _chunks(others, len(known[0]))]
         means, stds = zip(*predicted, strict=True)
         return self.scale.values(np.concatenate(means), np.concatenate(stds))
@@ -87,29 +93,40 @@ class BonanzaModel:
         if not cells:
             return []
         pending = history.pending[-MOST_PENDING:]
-        known, others = views_beside(history, [*cells, *pending])
-        kept = self._shortlist(known, [view[: len(cells)] for view in others], max(SHORTLIST, 2 * n))
+        known, others = views_beside(history, [*cells, *pending], self.names)
+        kept = self._shortlist(known, [view[: len(cells)] for view in others], max(SHORTLIST, 2 * n), rng)
         index = np.concatenate((kept, np.arange(len(cells), len(cells) + len(pending))))
         rows = [view[index] for view in others]
-        scales = views_of(history.space).distances
-        mean, std, chosen = choose(self.process, scaled(known, rows, scales), rows, scales, n=n, pending=len(pending))
+        scales = scales_of(history.space, self.names)
+        acquisition, distances = self._acquisition(rng), scaled(known, rows, scales)
+        mean, std, chosen = choose(self.process, distances, rows, scales, acquisition, n=n, pending=len(pending))
         means, stds = self.scale.values(mean, std)
         return [Proposal(cells[kept[row]], float(means[row]), float(stds[row]), value) for row, value in chosen]
 
-    def _shortlist(self, known: list[Rows], cells: list[Rows], most: int) -> NDArray[np.intp]:
+    def _acquisition(self, rng: np.random.Generator) -> Acquisition:
+        """The acquisition function; independent Thompson sampling draws at each call, once for each cell."""
+        functions: dict[str, Acquisition] = {
+            "ei": log_expected_improvement,
+            "ucb": lambda mean, std, _: upper_confidence_bound(mean, std, self.options.beta),
+            "its": lambda mean, std, _: independent_thompson(mean, std, rng.standard_normal(len(mean))),
+        }
+        return functions[self.options.acquisition]
+
+    def _shortlist(self, known: list[Rows], cells: list[Rows], most: int, rng: np.random.Generator) -> NDArray[np.intp]:
         """The rows of the ``most`` cells of the greatest acquisition, ascending."""
         count = len(cells[0])
         if count <= most:
             return np.arange(count)
         best = float(self.process.fitted().max())
+        acquisition = self._acquisition(rng)
         scores = [
-            log_expected_improvement(*self.process.predict(self._distances(known, rows)), best)
+            acquisition(*self.process.predict(self._distances(known, rows)), best)
             for rows in _chunks(cells, len(known[0]))
         ]
         return np.sort(np.argsort(-np.concatenate(scores), kind="stable")[:most])
 
     def _distances(self, known: Sequence[Rows], others: Sequence[Rows]) -> list[Tensor]:
-        return scaled(known, others, views_of(self.history.space).distances)
+        return scaled(known, others, scales_of(self.history.space, self.names))
 
 
 def _chunks(views: Sequence[Rows], known: int) -> list[list[Rows]]:
@@ -118,14 +135,21 @@ def _chunks(views: Sequence[Rows], known: int) -> list[list[Rows]]:
     return [[view[start : start + size] for view in views] for start in range(0, len(views[0]), size)]
 
 
-def views_beside(history: History, others: Sequence[Architecture]) -> tuple[list[Rows], list[Rows]]:
-    """The views of the observed cells and of ``others``, with the same columns."""
+def scales_of(space: SearchSpace, names: Sequence[str]) -> list[float]:
+    """The mean squared distance of two cells of ``space`` in each of the views ``names``."""
+    return [views_of(space).distances[name] for name in names]
+
+
+def views_beside(
+    history: History, others: Sequence[Architecture], names: Sequence[str]
+) -> tuple[list[Rows], list[Rows]]:
+    """The views ``names`` of the observed cells and of ``others``, with the same columns."""
     known = [observed.architecture for observed in history.evidence]
     if is_listed(history.space):
         catalogue = catalogue_of(history.space)
-        return catalogue.rows(known), catalogue.rows(others)
+        return catalogue.rows(known, names), catalogue.rows(others, names)
     features = [features_of(cell) for cell in (*known, *others)]
-    views = [dense([getattr(one, name) for one in features]) for name in NAMES]
+    views = [dense([getattr(one, name) for one in features]) for name in names]
     return [view[: len(known)] for view in views], [view[len(known) :] for view in views]
 
 
@@ -149,9 +173,11 @@ class Bonanza:
         values = [observed.value for observed in history.evidence]
         scale = UpperScale.of(values, maximize=history.maximize)
         measurements = np.array([observed.weight for observed in history.evidence])
-        known, _ = views_beside(history, ())
-        scales = views_of(history.space).distances
-        process = gaussian_process.fit(known, scale.targets(values), measurements, scales, PRIOR)
+        names = self.options.views.split("+")
+        known, _ = views_beside(history, (), names)
+        prior = Prior(tuple(WEIGHTS[name] for name in names), tuple(LENGTHS[name] for name in names), noise=0.01)
+        scales = scales_of(history.space, names)
+        process = gaussian_process.fit(known, scale.targets(values), measurements, scales, prior)
         return BonanzaModel(self.options, history, scale, process)
 
     def propose(self, history: History, n: int, rng: np.random.Generator) -> list[Proposal]:

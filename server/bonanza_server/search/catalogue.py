@@ -31,7 +31,7 @@ class Catalogue:
     """The distinct networks of a space, their rows in each view, and the row of each id."""
 
     architectures: tuple[Architecture, ...]
-    views: tuple[Rows, ...]
+    views: dict[str, Rows]
     row: dict[str, int]
 
     def unseen(self, seen: frozenset[str]) -> list[int]:
@@ -39,10 +39,10 @@ class Catalogue:
         out = {self.row[arch_id] for arch_id in seen if arch_id in self.row}
         return [row for row in range(len(self.architectures)) if row not in out]
 
-    def rows(self, architectures: Sequence[Architecture]) -> list[Rows]:
-        """The views of ``architectures``, all of this space."""
+    def rows(self, architectures: Sequence[Architecture], names: Sequence[str]) -> list[Rows]:
+        """The views ``names`` of ``architectures``, all of this space."""
         index = np.array([self.row[architecture.arch_id] for architecture in architectures], dtype=np.intp)
-        return [view[index] for view in self.views]
+        return [self.views[name][index] for name in names]
 
 
 def is_listed(space: SearchSpace) -> bool:
@@ -63,5 +63,5 @@ def _catalogue_of(space: SearchSpace) -> Catalogue:
     views = views_of(space)
     features = [views.features(architecture) for architecture in first.values()]
     width = MOST_NUMBERS // len(features)
-    matrices = tuple(dense([getattr(one, name) for one in features], width=width) for name in NAMES)
+    matrices = {name: dense([getattr(one, name) for one in features], width=width) for name in NAMES}
     return Catalogue(tuple(first.values()), matrices, {arch_id: row for row, arch_id in enumerate(first)})

@@ -66,6 +66,17 @@ def one_of(*choices: str) -> Rule:
     return check
 
 
+def some_of(*choices: str) -> Rule:
+    """A rule: one or more of the strings ``choices``, each once, with ``+`` between them."""
+
+    def check(value: object) -> str | None:
+        named = value.split("+") if isinstance(value, str) else [""]
+        fits = set(named) <= set(choices) and len(set(named)) == len(named)
+        return None if fits else f"must be one or more of {', '.join(choices)}, with + between them"
+
+    return check
+
+
 def flag(value: object) -> str | None:
     """A rule: true or false."""
     return None if isinstance(value, bool) else "must be true or false"
@@ -239,10 +250,16 @@ class BonanzaOptions:
 
     Attributes:
         n_initial: Random trials before the model is asked.
+        views: What the process knows of a cell (see ``views``), with ``+`` between them.
+        acquisition: ``ei`` (its logarithm), ``ucb``, ``its`` (independent Thompson sampling).
+        beta: Standard deviations that ``ucb`` adds to the mean.
         candidates: Cells that are scored, at least, where the space is too large to be scored whole.
     """
 
     n_initial: int = option(10, whole(1, 10_000))
+    views: str = option("positions+counts+graf", some_of("positions", "paths", "counts", "graf"))
+    acquisition: str = option("ei", one_of("ei", "ucb", "its"))
+    beta: float = option(1.0, number(0.0, 100.0))
     candidates: int = option(1000, whole(1, 10_000))
 
 

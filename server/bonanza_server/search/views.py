@@ -1,4 +1,4 @@
-"""Three views of an architecture, as sparse vectors: what stands where, which op sequences are computed, how much of each op.
+"""Views of an architecture, as sparse vectors: what stands where, which op sequences are computed, how much of each op, how it is wired.
 
 No one of them is enough. By positions alone two spellings of one idea are strangers; by paths alone a shared node is not seen; by
 counts alone the wiring is not. A Gaussian process that adds one kernel a view (``surrogates.gaussian_process``) learns which of them
@@ -8,6 +8,8 @@ positions   ("op", v, l): raw node v has the label l, or "" where it is dead; ("
 paths       (op, op, ..): how many paths of the simplified graph, identities contracted, carry these labels from input to output
 counts      (op,): how many live nodes of the simplified graph have this label; ("cost", k): logarithms of parameters and
             FLOPs, in which dead ops count where the published network has them
+graf        ("live" or "lean", k): the k-th neural graph feature (``graf``) of the graph without its dead parts, and of the simplified one
+            where a space has identities; over the standard deviation of the feature in the space
 
 Where paths are too many (they may be exponentially many) the runs of up to ``RUN`` ops along edges are counted instead. Numbers of
 paths and of nodes enter as they are while they are small and as logarithms beyond.
@@ -29,11 +31,12 @@ from numpy.typing import NDArray
 
 from bonanza.spaces import Architecture, LabelledDag, SearchSpace
 from bonanza.spaces.simplification import simplify
+from bonanza_server.search.graf import Graf
 
 Rows = NDArray[np.float32]
 Row = Mapping[Hashable, float]
 
-NAMES = ("positions", "paths", "counts")
+NAMES = ("positions", "paths", "counts", "graf")
 MOST_SEQUENCES = 512
 """Distinct op sequences followed to any one node; beyond, runs are counted."""
 RUN = 3
@@ -44,22 +47,25 @@ WIDTH = 2048
 """Columns of a dense view; more features share columns."""
 REFERENCE = 128
 """Cells drawn of a space to learn how far apart its cells are."""
+LEAST_SPREAD = 0.2
+"""Of a neural graph feature: those that hardly ever differ are not made to differ more."""
 
 
 @dataclass(frozen=True)
 class Features:
-    """The three views of one architecture, features to values."""
+    """The views of one architecture, features to values."""
 
     positions: Row
     paths: Row
     counts: Row
+    graf: Row
 
 
 class Views:
-    """The views of one space. ``distances`` are the mean squared distances of two of its cells, in each view.
+    """The views of one space. ``distances`` are the mean squared distances of two of its cells, by the view.
 
-    These scales, and those of the logarithms of the cost, which get the spread of the op counts, are learned from ``REFERENCE``
-    samples: :func:`views_of` remembers them.
+    These scales, those of the logarithms of the cost, which get the spread of the op counts, and those of the neural graph features are
+    learned from ``REFERENCE`` samples: :func:`views_of` remembers them.
     """
 
     def __init__(self, space: SearchSpace) -> None:
@@ -69,25 +75,43 @@ class Views:
         graphs = [space.graph(cell) for cell in cells]
         self._wired = any(graph.edges != graphs[0].edges for graph in graphs)
         self._cost: tuple[tuple[float, float], ...] = ()
+        self._graf: list[tuple[str, Graf, NDArray[np.float64]]] = []
+        for name in ("live", "lean") if space.identity_op is not None else ("live",):
+            pruned = [self._pruned(graph, name) for graph in graphs]
+            graf = Graf(pruned)
+            spread = np.array([graf.of(graph) for graph in pruned]).std(axis=0)
+            self._graf.append((name, graf, np.maximum(spread, LEAST_SPREAD)))
         features = [self.features(cell) for cell in cells]
         costs = np.array([self._logarithms(cell) for cell in cells]).T  # (0 or 2, REFERENCE)
         spread = float(np.mean([np.std(column) for column in dense([one.counts for one in features]).T] or [1.0]))
         self._cost = tuple((float(np.mean(one)), float(np.std(one)) / max(spread, 1e-3)) for one in costs)
         features = [self.features(cell) for cell in cells]
-        rows = (dense([getattr(one, name) for one in features]) for name in NAMES)
-        self.distances = tuple(max(2.0 * float(view.var(axis=0, dtype=np.float64).sum()), 1e-12) for view in rows)
+        rows = {name: dense([getattr(one, name) for one in features]) for name in NAMES}
+        self.distances = {
+            name: max(2.0 * float(view.var(axis=0, dtype=np.float64).sum()), 1e-12) for name, view in rows.items()
+        }
 
     def features(self, architecture: Architecture) -> Features:
-        """The three views of ``architecture``."""
-        space = self.space
-        raw = space.graph(architecture)
-        lean = simplify(raw, zero_op=space.zero_op, identity_op=space.identity_op).graph
+        """The views of ``architecture``."""
+        raw = self.space.graph(architecture)
+        lean = self._pruned(raw, "lean")
         counts: dict[Hashable, float] = {(op,): damped(count) for op, count in Counter(lean.labels[1:-1]).items()}
         for k, (value, (mean, std)) in enumerate(zip(self._logarithms(architecture), self._cost, strict=False)):
             if std > 0.0:
                 counts["cost", k] = (value - mean) / std
         paths: dict[Hashable, float] = {ops: damped(count) for ops, count in sequences(lean).items()}
-        return Features(self._positions(raw), paths, counts)
+        graf: dict[Hashable, float] = {
+            (name, k): value
+            for name, features, spread in self._graf
+            for k, value in enumerate((features.of(self._pruned(raw, name)) / spread).tolist())
+            if value
+        }
+        return Features(self._positions(raw), paths, counts, graf)
+
+    def _pruned(self, raw: LabelledDag, name: str) -> LabelledDag:
+        """Without what is dead; with ``lean`` also without identities."""
+        identity = self.space.identity_op if name == "lean" else None
+        return simplify(raw, zero_op=self.space.zero_op, identity_op=identity).graph
 
     def _positions(self, raw: LabelledDag) -> Row:
         # Identities are live here: a skip is another choice than nothing.
@@ -117,7 +141,7 @@ def _views_of(space: SearchSpace) -> Views:
 
 @lru_cache(maxsize=8192)
 def features_of(architecture: Architecture) -> Features:
-    """The three views of ``architecture``, remembered: a fit meets most cells of the fit before again."""
+    """The views of ``architecture``, remembered: a fit meets most cells of the fit before again."""
     return views_of(architecture.space).features(architecture)
 
 

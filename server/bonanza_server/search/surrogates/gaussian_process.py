@@ -1,11 +1,11 @@
-"""An exact Gaussian process whose kernel is a sum of rational quadratic kernels, one a view of the cells.
+"""An exact Gaussian process whose kernel is a sum of squared exponentials, one a view of the cells.
 
 Rasmussen and Williams 2006: posterior eq. 2.25 and 2.26 with the constant mean of 2.7 integrated out, marginal likelihood eq. 2.30 and 2.45,
-kernel eq. 4.19 with alpha = 1.
+kernel eq. 4.9.
 
 Notation
     x       a cell: its row in each of the views, X_v (n, d_v) for all of them     t   targets, (n,), larger is better
-    k       sum_v w_v / (1 + |x_v - x'_v|² / (2 l_v² s_v)), the w_v adding up to 1; s_v is the mean squared distance in the space
+    k       sum_v w_v exp(-|x_v - x'_v|² / (2 l_v² s_v)), the w_v adding up to 1; s_v is the mean squared distance in the space
     r       the noise of one measurement over the signal's variance; a cell that was measured m times has r / m
     K       k of the observed cells, plus the noise on its diagonal, = L L'
     σ²      the signal's variance, in closed form; its prior is that of one more target, of square 1
@@ -88,7 +88,7 @@ def kernel(distances: Sequence[Tensor], hyper: Hyperparameters) -> Tensor:
     total = torch.zeros_like(distances[0])
     for view, distance in enumerate(distances):
         weight, length = float(hyper.weights[view]), float(hyper.lengths[view])
-        total += weight / (1.0 + distance / (2.0 * length * length))
+        total += weight * torch.exp(distance * (-0.5 / (length * length)))
     return total.double()
 
 
