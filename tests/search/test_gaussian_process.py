@@ -7,8 +7,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import RationalQuadratic
+from sklearn.gaussian_process.kernels import RBF
 
+from bonanza_server.search.acquisition import log_expected_improvement
 from bonanza_server.search.believer import Believed, choose
 from bonanza_server.search.surrogates import gaussian_process
 from bonanza_server.search.surrogates.gaussian_process import (
@@ -48,7 +49,7 @@ def direct(
         total = np.zeros((len(a[0]), len(b[0])))
         for left, right, s, w, length in zip(a, b, SCALES, (0.75, 0.25), (0.5, 2.0), strict=True):
             d = ((left[:, None].astype(float) - right[None].astype(float)) ** 2).sum(-1) / s
-            total += w / (1.0 + d / (2.0 * length**2))
+            total += w * np.exp(-d / (2.0 * length**2))
         return total
 
     n = len(t)
@@ -74,10 +75,10 @@ def test_the_posterior_and_the_likelihood_are_those_of_the_dense_formulas() -> N
     assert float(log_likelihoods(scaled(x, x, SCALES), t, m, HYPER)[0]) == pytest.approx(likelihood, abs=1e-3)
 
 
-def test_the_kernel_is_scikit_learns_rational_quadratic() -> None:
+def test_the_kernel_is_scikit_learns_squared_exponential() -> None:
     x, z, t = drawn(15, 0)[:1], drawn(6, 1)[:1], targets_of(15, 2)
     one = Hyperparameters(torch.ones(1).double(), torch.tensor([0.8]).double(), torch.tensor(0.1).double())
-    theirs = GaussianProcessRegressor(RationalQuadratic(0.8, 1.0), alpha=0.1 + SMALLEST, optimizer=None)
+    theirs = GaussianProcessRegressor(RBF(0.8), alpha=0.1 + SMALLEST, optimizer=None)
     theirs.fit(x[0], t - 0.0)
     ours = kernel(scaled(x, z, (1.0,)), one).numpy()
     assert ours == pytest.approx(theirs.kernel_(x[0], z[0]), abs=1e-5)
@@ -123,11 +124,13 @@ def test_a_batch_does_not_choose_a_cell_and_its_twin_and_keeps_away_from_pending
     x, t = drawn(10, 0), targets_of(10, 2)
     z = [np.repeat(view, 2, axis=0) for view in drawn(6, 1)]
     process = gaussian_process.fit(x, t, np.ones(10), SCALES, PRIOR)
-    _, _, chosen = choose(process, scaled(x, z, SCALES), z, SCALES, n=3, pending=0)
+    _, _, chosen = choose(process, scaled(x, z, SCALES), z, SCALES, log_expected_improvement, n=3, pending=0)
     assert len({row // 2 for row, _ in chosen}) == 3
     first = chosen[0][0]
     with_twin = [np.concatenate((view, view[first : first + 1])) for view in z]
-    _, _, other = choose(process, scaled(x, with_twin, SCALES), with_twin, SCALES, n=1, pending=1)
+    _, _, other = choose(
+        process, scaled(x, with_twin, SCALES), with_twin, SCALES, log_expected_improvement, n=1, pending=1
+    )
     assert other[0][0] // 2 != first // 2
 
 
