@@ -54,8 +54,8 @@ def test_a_cell_measured_in_another_spelling_is_known() -> None:
         space.validate("|avg_pool_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|none~2|"),
     ]
     means, stds = model.predict(twins)
-    assert means[0] == means[1]
-    assert stds[0] == stds[1]
+    assert means[0] == pytest.approx(means[1], rel=1e-12)  # torch rounds the last columns of a matrix in another way
+    assert stds[0] == pytest.approx(stds[1], rel=1e-9)
 
 
 def test_repeats_make_a_prediction_surer() -> None:

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bonanza.spaces import Architecture, LabelledDag, SearchSpace
-from bonanza.spaces.simplification import simplify
+from bonanza.spaces.simplification import Simplified, simplify
 from bonanza_server.search.graf import Graf
 
 Rows = NDArray[np.float32]
@@ -75,12 +75,12 @@ class Views:
         graphs = [space.graph(cell) for cell in cells]
         self._wired = any(graph.edges != graphs[0].edges for graph in graphs)
         self._cost: tuple[tuple[float, float], ...] = ()
-        self._graf: list[tuple[str, Graf, NDArray[np.float64]]] = []
+        self._graf: dict[str, tuple[Graf, NDArray[np.float64]]] = {}
+        pruned = dict(zip(("live", "lean"), zip(*map(self._pruned, graphs), strict=True), strict=True))
         for name in ("live", "lean") if space.identity_op is not None else ("live",):
-            pruned = [self._pruned(graph, name) for graph in graphs]
-            graf = Graf(pruned)
-            spread = np.array([graf.of(graph) for graph in pruned]).std(axis=0)
-            self._graf.append((name, graf, np.maximum(spread, LEAST_SPREAD)))
+            graf = Graf([one.graph for one in pruned[name]])
+            deviations = np.array([graf.of(one.graph) for one in pruned[name]]).std(axis=0)
+            self._graf[name] = graf, np.maximum(deviations, LEAST_SPREAD)
         features = [self.features(cell) for cell in cells]
         costs = np.array([self._logarithms(cell) for cell in cells]).T  # (0 or 2, REFERENCE)
         spread = float(np.mean([np.std(column) for column in dense([one.counts for one in features]).T] or [1.0]))
@@ -94,28 +94,28 @@ class Views:
     def features(self, architecture: Architecture) -> Features:
         """The views of ``architecture``."""
         raw = self.space.graph(architecture)
-        lean = self._pruned(raw, "lean")
-        counts: dict[Hashable, float] = {(op,): damped(count) for op, count in Counter(lean.labels[1:-1]).items()}
+        live, lean = self._pruned(raw)
+        counts: dict[Hashable, float] = {(op,): damped(count) for op, count in Counter(lean.graph.labels[1:-1]).items()}
         for k, (value, (mean, std)) in enumerate(zip(self._logarithms(architecture), self._cost, strict=False)):
             if std > 0.0:
                 counts["cost", k] = (value - mean) / std
-        paths: dict[Hashable, float] = {ops: damped(count) for ops, count in sequences(lean).items()}
-        graf: dict[Hashable, float] = {
-            (name, k): value
-            for name, features, spread in self._graf
-            for k, value in enumerate((features.of(self._pruned(raw, name)) / spread).tolist())
-            if value
-        }
-        return Features(self._positions(raw), paths, counts, graf)
+        paths: dict[Hashable, float] = {ops: damped(count) for ops, count in sequences(lean.graph).items()}
+        graf: dict[Hashable, float] = {}
+        for name, pruned in (("live", live), ("lean", lean)):
+            if name in self._graf:
+                graf_of, spread = self._graf[name]
+                values = (graf_of.of(pruned.graph) / spread).tolist()
+                graf.update({(name, k): value for k, value in enumerate(values) if value})
+        return Features(self._positions(raw, set(live.origin)), paths, counts, graf)
 
-    def _pruned(self, raw: LabelledDag, name: str) -> LabelledDag:
-        """Without what is dead; with ``lean`` also without identities."""
-        identity = self.space.identity_op if name == "lean" else None
-        return simplify(raw, zero_op=self.space.zero_op, identity_op=identity).graph
+    def _pruned(self, raw: LabelledDag) -> tuple[Simplified, Simplified]:
+        """Without what is dead, and without identities as well."""
+        zero, identity = self.space.zero_op, self.space.identity_op
+        live = simplify(raw, zero_op=zero, identity_op=None)
+        return live, live if identity is None else simplify(raw, zero_op=zero, identity_op=identity)
 
-    def _positions(self, raw: LabelledDag) -> Row:
+    def _positions(self, raw: LabelledDag, live: set[int]) -> Row:
         # Identities are live here: a skip is another choice than nothing.
-        live = set(simplify(raw, zero_op=self.space.zero_op, identity_op=None).origin)
         row: dict[Hashable, float] = {
             ("op", v, raw.labels[v] if v in live else ""): 1.0
             for v in range(1, min(len(raw.labels) - 1, MOST_POSITIONS))
