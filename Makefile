@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 # Test processes; much of the suite waits for servers and workers that it has killed.
 JOBS   ?= 2
 
-.PHONY: demo test lint format bench clean help
+.PHONY: demo test lint format bench ui clean help
 
 help:            ## this list
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -29,6 +29,9 @@ format: $(STAMP) ## let ruff rewrite what it can
 
 bench: $(STAMP)  ## ask and tell beside a floor app and Optuna, on both databases
 	$(BIN)/python -m tests.benchmarks.server
+
+ui:              ## build the dashboard from server/ui: needs Node 20, where nothing else here does
+	cd server/ui && npm ci --silent && npm run --silent build
 
 clean:           ## forget the environment
 	rm -rf $(VENV)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from urllib.parse import quote
 
 from pydantic import ValidationError
@@ -17,6 +17,10 @@ from bonanza.schemas.trial import Shortfall, TrialState
 from bonanza.spaces import Architecture, SearchSpace, space_from_spec
 from bonanza.transport import Transport
 from bonanza.trial import Trial
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.axes import Axes
 
 Freshness: TypeAlias = Literal["latest", "any"] | int
 """How old a model may be: ``latest`` waits for a fit that has seen every result, ``any`` never waits, ``k`` may be k results behind."""
@@ -47,6 +51,12 @@ class Study:
 
     def __repr__(self) -> str:
         return f"<Study {self.name} at {self.transport.server}: {self.info.state}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the study as it was last read, with its best cell."""
+        from bonanza.notebook import html
+
+        return html.study(self)
 
     @property
     def name(self) -> str:
@@ -202,6 +212,64 @@ class Study:
         body = _checked(schemas.PredictRequest, architectures=[_encoded(a) for a in architectures], wait_s=wait_s)
         reply = self.transport.send("POST", f"{self.path}/predict", body=body, keyed=False, hold_s=wait_s)
         return reply.read(schemas.PredictAnswer).predictions
+
+    def columns(self, *, after: int | None = None) -> schemas.StudyColumns:
+        """Every trial as columns, or those that events after ``after`` are about: what plots and tables read."""
+        params = None if after is None else {"after": after}
+        return self.transport.send("GET", f"{self.path}/columns", params=params).read(schemas.StudyColumns)
+
+    def live(self) -> schemas.Live:
+        """The attempts under way with what they have reported, and the workers."""
+        return self.transport.send("GET", f"{self.path}/live").read(schemas.Live)
+
+    def atlas(self) -> schemas.Atlas:
+        """The measured cells laid out in the plane, and what each choice at each place goes with."""
+        return self.transport.send("GET", f"{self.path}/atlas", hold_s=50).read(schemas.Atlas)
+
+    def attempts(self, number: int) -> list[schemas.AttemptRecord]:
+        """Every attempt at a trial, with what it reported and told."""
+        return self.transport.send("GET", f"{self.path}/trials/{number}/attempts").read(schemas.AttemptList).attempts
+
+    def neighbours(self, number: int) -> list[schemas.Neighbour]:
+        """The study's trials whose cells are one edit from that of trial ``number``, best first."""
+        reply = self.transport.send("GET", f"{self.path}/trials/{number}/neighbours", hold_s=30)
+        return reply.read(schemas.NeighbourList).trials
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """The trials as a pandas data frame, one row each, indexed by number (extra ``plot``)."""
+        from bonanza.notebook.frame import dataframe
+
+        return dataframe(self)
+
+    def plot_best(self, ax: Axes | None = None, *, against: Literal["trials", "seconds", "clock"] = "trials") -> Axes:
+        """Results, best so far, and random search beside it (extra ``plot``, as all plots)."""
+        from bonanza.notebook.plots import best
+
+        return best(self, ax, against=against)
+
+    def plot_predicted(self, ax: Axes | None = None) -> Axes:
+        """Measured against predicted values."""
+        from bonanza.notebook.plots import predicted
+
+        return predicted(self, ax)
+
+    def plot_map(self, ax: Axes | None = None) -> Axes:
+        """The measured cells in the plane, coloured by value."""
+        from bonanza.notebook.plots import atlas
+
+        return atlas(self, ax)
+
+    def plot_importance(self, ax: Axes | None = None) -> Axes:
+        """Which choice at which place helps."""
+        from bonanza.notebook.plots import importance
+
+        return importance(self, ax)
+
+    def plot_curves(self, ax: Axes | None = None, *, metric: str | None = None) -> Axes:
+        """The learning curves of what is being trained."""
+        from bonanza.notebook.plots import curves
+
+        return curves(self, ax, metric=metric)
 
     def pause(self, reason: str | None = None) -> schemas.Study:
         """Start no more trials until ``resume``; those under way go on."""

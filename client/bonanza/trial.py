@@ -58,6 +58,12 @@ class Trial:
     def __repr__(self) -> str:
         return f"<Trial {self.number} of {self.study.name}: {self.arch.text}>"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the trial with its cell."""
+        from bonanza.notebook import html
+
+        return html.trial(self)
+
     @property
     def number(self) -> int:
         """Dense in the study, from 0."""

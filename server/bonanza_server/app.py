@@ -12,22 +12,28 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Annotated
 
 import sqlalchemy as sa
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Header
 from fastapi.responses import RedirectResponse
 
 import bonanza
-from bonanza_server import catalogue, openapi, problem
+from bonanza_server import cartography, catalogue, openapi, problem
+from bonanza_server.columns import Columns
+from bonanza_server.dashboard import pages
 from bonanza_server.engine import Engine
 from bonanza_server.gate import Gate
 from bonanza_server.lifecycle.ledger import sharing_ledgers
 from bonanza_server.lifecycle.pool import Pools
+from bonanza_server.live import Attempts
+from bonanza_server.news import News
+from bonanza_server.overview import Glances
 from bonanza_server.predicting import Predictor
 from bonanza_server.reading import Reading
 from bonanza_server.reporting import Reporter
-from bonanza_server.routers import ask_tell, spaces, studies, system, transfer, trials, workers
+from bonanza_server.routers import ask_tell, charts, spaces, strategies, studies, system, transfer, trials, workers
 from bonanza_server.service import Service
 from bonanza_server.settings import Settings
 from bonanza_server.spaces import Spaces
@@ -60,20 +66,13 @@ def create_app(
         redoc_url=None,
     )
     problem.install(app)
-    for router in (
-        ask_tell.router,
-        studies.router,
-        trials.router,
-        transfer.router,
-        spaces.router,
-        workers.router,
-        system.router,
-    ):
-        app.include_router(router)
+    for module in (ask_tell, studies, trials, transfer, charts, spaces, strategies, workers, system, pages):
+        app.include_router(module.router)
+    app.state.key = settings.key
 
     @app.get("/", include_in_schema=False)
-    async def root() -> RedirectResponse:
-        return RedirectResponse("/docs")
+    async def root(accept: Annotated[str, Header()] = "") -> RedirectResponse:
+        return RedirectResponse("/ui" if "text/html" in accept else "/docs")
 
     openapi.install(app)
     app.add_middleware(Gate, settings=settings)
@@ -85,7 +84,8 @@ async def _running(
     app: FastAPI, settings: Settings, executor: Executor | None, clock: Callable[[], float]
 ) -> AsyncIterator[None]:
     database, lock = open_database(settings)
-    pools, waiting, looking_up = Pools(), WaitingRoom(), catalogue.process()
+    pools, waiting = Pools(), WaitingRoom()
+    looking_up, mapping = catalogue.process(), cartography.process()
     if executor is None and settings.fit_slots:
         executor = _local_slots(settings)
     engine = Engine(database, executor, pools, clock=clock, on_change=waiting.wake)
@@ -94,8 +94,13 @@ async def _running(
     app.state.service = Service(database, engine, spaces_in_use, pools, waiting, clock=clock)
     app.state.predictor = Predictor(database, executor, spaces_in_use)
     app.state.reading = Reading(database, engine, pools)
+    app.state.columns = Columns(database, engine)
+    app.state.attempts = Attempts(database, engine)
+    app.state.glances = Glances(database)
+    app.state.news = News(database, app.state.reading)
     app.state.catalogue = catalogue.Catalogue(looking_up)
     app.state.reporter = Reporter(database, looking_up, clock=clock)
+    app.state.cartography = cartography.Cartography(database, catalogue.Catalogue(mapping))
     app.state.upkeep = upkeep
     app.state.checks = lambda: _checks(database)
     try:
@@ -104,9 +109,11 @@ async def _running(
         gc.freeze()  # what is there now stays: looking through it for garbage again and again costs requests 3 %
         yield
     finally:
+        app.state.news.close()
         await upkeep.close()
         await engine.close()
-        await asyncio.to_thread(looking_up.shutdown, cancel_futures=True)
+        for process in (looking_up, mapping):
+            await asyncio.to_thread(process.shutdown, cancel_futures=True)
         await asyncio.to_thread(database.close)
         if lock is not None:
             lock.close()
@@ -172,7 +179,7 @@ class _Server(uvicorn.Server):
             self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Answer the asks that wait, as if their time were over: cut off, they would look like a broken server to their workers. Then stop."""
+        """Answer the asks that wait, as if their time were over, and end the streams of events: cut off, they would look like a broken server to their workers. Then stop."""
         self._on_stop()
         await super().shutdown(sockets)
 
@@ -199,6 +206,7 @@ def serve(settings: Settings, *, on_ready: Callable[[], None] = lambda: None) ->
 
     def send_home() -> None:
         app.state.service.waiting.close()
+        app.state.news.close()
 
     server = _Server(config, on_ready, on_stop=send_home)
     server.run()

@@ -12,7 +12,8 @@ import random
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from bonanza.schemas import (
     SampleAnswer,
@@ -37,7 +38,8 @@ MOST_BYTES = 16_000_000
 MOST_WAITING = 16
 """Requests, the one under way included, beyond which others are sent away."""
 
-R = TypeVar("R", SampleRequest, ValidateRequest)
+R = TypeVar("R")
+T = TypeVar("T")
 A = TypeVar("A", bound=SpaceArchitecture)
 
 
@@ -61,7 +63,7 @@ class Catalogue:
         Raises:
             Refused: the space is not valid, or too much for this server.
         """
-        return await self._run(sample, request)
+        return await self.run(sample, request)
 
     async def validate(self, request: ValidateRequest) -> str:
         """A ``ValidateAnswer``.
@@ -69,9 +71,22 @@ class Catalogue:
         Raises:
             Refused: the space or an architecture is not valid, or too much for this server.
         """
-        return await self._run(validate, request)
+        return await self.run(validate, request)
 
-    async def _run(self, work: Callable[[R], str], request: R) -> str:
+    async def neighbours(self, request: NeighboursRequest) -> tuple[int, list[str]]:
+        """How many cells are one edit from an architecture, and which of the ids known are among them.
+
+        Raises:
+            Refused: the space is too much for this server.
+        """
+        return await self.run(neighbours, request)
+
+    async def run(self, work: Callable[[R], T], request: R) -> T:
+        """``work(request)`` in the process.
+
+        Raises:
+            Refused: what ``work`` refuses; the space is too much for this server; too many wait.
+        """
         if self._waiting >= MOST_WAITING:
             raise Refused("unavailable", "the server is busy with other spaces: try again", retry_after_s=2)
         self._waiting += 1
@@ -117,6 +132,29 @@ def validate(request: ValidateRequest) -> str:
     made = (_described(arch, request) for arch in valid)
     found, reason = _within_bounds(made, len(valid))
     return ValidateAnswer(space=space.spec(), architectures=found, reason=reason).model_dump_json()
+
+
+@dataclass(frozen=True)
+class NeighboursRequest:
+    """An architecture of a stored study, and the ids of the cells that the study has measured."""
+
+    space: dict[str, Any]
+    architecture: dict[str, Any]
+    known: frozenset[str]
+
+
+def neighbours(request: NeighboursRequest) -> tuple[int, list[str]]:
+    """How many cells, by id, are one edit away, and those of them that are known; as far as ``CPU_S`` goes."""
+    space = space_from_spec(request.space)
+    origin = space.validate(request.architecture)
+    seen: set[str] = set()
+    until = time.process_time() + CPU_S
+    for near in space.neighbors(origin):
+        seen.add(near.arch_id)
+        if time.process_time() > until:
+            break
+    seen.discard(origin.arch_id)
+    return len(seen), sorted(seen & request.known)
 
 
 def _space(request: SampleRequest | ValidateRequest) -> SearchSpace:

@@ -156,6 +156,7 @@ def banner(settings: Settings, *, database: str) -> list[str]:
     body = '{"space": {"kind": "nasbench201"}, "objective": {"name": "accuracy", "direction": "maximize"}, "budget": {"max_trials": 100}}'
     return [
         f"[bold]Bonanza {__version__}[/] listens on [bold cyan]{url}[/]  (the API: {url}/docs)",
+        f"  dashboard [bold cyan]{url}/ui[/]",
         f"  database  {escape(database)}",
         f"  key       {'BONANZA_ADMIN_KEY; workers give it as BONANZA_KEY' if key else 'none needed, as only this machine can reach it'}",
         "",

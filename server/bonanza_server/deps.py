@@ -9,7 +9,12 @@ from fastapi import Depends, Header, Path, Query, Request
 from fastapi.responses import Response
 
 from bonanza.schemas import Name
+from bonanza_server.cartography import Cartography
 from bonanza_server.catalogue import Catalogue
+from bonanza_server.columns import Columns
+from bonanza_server.live import Attempts
+from bonanza_server.news import News
+from bonanza_server.overview import Glances
 from bonanza_server.predicting import Predictor
 from bonanza_server.reading import Reading
 from bonanza_server.reporting import Reporter
@@ -56,6 +61,31 @@ async def _catalogue(request: Request) -> Catalogue:
     return catalogue
 
 
+async def _cartography(request: Request) -> Cartography:
+    cartography: Cartography = request.app.state.cartography
+    return cartography
+
+
+async def _columns(request: Request) -> Columns:
+    columns: Columns = request.app.state.columns
+    return columns
+
+
+async def _attempts(request: Request) -> Attempts:
+    attempts: Attempts = request.app.state.attempts
+    return attempts
+
+
+async def _glances(request: Request) -> Glances:
+    glances: Glances = request.app.state.glances
+    return glances
+
+
+async def _news(request: Request) -> News:
+    news: News = request.app.state.news
+    return news
+
+
 async def _predictor(request: Request) -> Predictor:
     predictor: Predictor = request.app.state.predictor
     return predictor
@@ -75,6 +105,11 @@ ReadingDep = Annotated[Reading, Depends(_reading)]
 PredictorDep = Annotated[Predictor, Depends(_predictor)]
 ReporterDep = Annotated[Reporter, Depends(_reporter)]
 CatalogueDep = Annotated[Catalogue, Depends(_catalogue)]
+CartographyDep = Annotated[Cartography, Depends(_cartography)]
+ColumnsDep = Annotated[Columns, Depends(_columns)]
+AttemptsDep = Annotated[Attempts, Depends(_attempts)]
+GlancesDep = Annotated[Glances, Depends(_glances)]
+NewsDep = Annotated[News, Depends(_news)]
 KeyDep = Annotated[Key | None, Depends(_key)]
 StudyName = Annotated[Name, Path(description="the study's name")]
 TrialNumber = Annotated[int, Path(ge=0, le=2**31 - 1, description="the trial's number in the study")]

@@ -78,6 +78,10 @@ class Engine:
         self._not_before: dict[int, float] = {}
         self._idle: dict[int, int] = {}
 
+    def now(self) -> float:
+        """The time by the server's clock."""
+        return self._clock()
+
     def due(self, study: Row) -> bool:
         """Whether a fit, or a choice of cells to confirm, would change what the next ask gets, and this process fits at all."""
         if self._executor is not None and study["state"] == "running" and study["search_state"] == "over":

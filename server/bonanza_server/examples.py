@@ -110,11 +110,67 @@ _SPACE_KIND: Final[JSON] = {
     "description": "The 15,625 cells of NAS-Bench-201: edge_cell with 4 nodes and its 5 ops.",
     "example": _SPACE,
 }
+_TRIALS: Final[JSON] = {
+    "number": [12],
+    "state": [2],
+    "origin": [1],
+    "phase": [0],
+    "value": [93.1],
+    "mean": [93.4],
+    "std": [0.6],
+    "rank": [0],
+    "seconds": [812.5],
+    "created": [10800.0],
+    "started": [10800.0],
+    "finished": [11612.0],
+    "attempts": [1],
+    "worker": [0],
+    "repeat_of": [None],
+    "flags": [0],
+}
+_RECORD: Final[JSON] = {
+    "number": 1,
+    "trial": 12,
+    "worker_id": "gpu7:0",
+    "state": "leased",
+    "kind": None,
+    "leased_at": "2026-03-01T12:00:00Z",
+    "heartbeat_at": "2026-03-01T12:06:40Z",
+    "expires_at": "2026-03-01T12:07:40Z",
+    "ended_at": None,
+    "progress": 0.25,
+    "outcome": None,
+    "value": None,
+    "error": None,
+    "curve": {"step": [10, 20], "metrics": {"accuracy": [61.3, 74.8]}},
+}
 _HEARTBEAT: Final[JSON] = {"directive": "continue", "expires_at": "2026-03-01T12:01:20Z", "heartbeat_s": 20.0}
 
 BODIES: Final[dict[str, JSON]] = {
     "AskAnswer": {"trials": [_STARTED], "reason": None, "retry_after_s": None, "model": _MODEL},
     "AskRequest": {"count": 1, "worker_id": "gpu7:0", "wait_s": 10, "freshness": "latest"},
+    "Atlas": {
+        "results": 12,
+        "number": [0, 12],
+        "x": [-0.81, 0.94],
+        "y": [0.12, -0.33],
+        "space_x": [-0.4],
+        "space_y": [0.2],
+        "explained": [0.31, 0.12],
+        "places": [
+            {
+                "pointer": "/edges/3",
+                "importance": 0.41,
+                "effects": [
+                    {"choice": "skip_connect", "count": 7, "effect": 0.61, "error": 0.2},
+                    {"choice": "none", "count": 5, "effect": -1.03, "error": 0.24},
+                ],
+            }
+        ],
+        "r_squared": 0.82,
+        "colours": {"none": "zero", "skip_connect": "identity"},
+    },
+    "AttemptList": {"attempts": [_RECORD]},
     "ConfirmRequest": {"top": 5, "seeds": 3},
     "Explanation": {
         "number": 12,
@@ -133,6 +189,22 @@ BODIES: Final[dict[str, JSON]] = {
     "Health": {"status": "ok", "version": "0.1.0"},
     "HeartbeatAnswer": _HEARTBEAT,
     "HeartbeatRequest": {"lease_token": _LEASE, "progress": 0.25},
+    "Live": {
+        "now": "2026-03-01T12:06:45Z",
+        "attempts": [_RECORD],
+        "workers": [
+            {
+                "worker_id": "gpu7:0",
+                "trials": [12],
+                "last_seen_at": "2026-03-01T12:06:40Z",
+                "succeeded": 3,
+                "failed": 0,
+                "lost": 0,
+                "released": 0,
+                "busy_s": 2431.0,
+            }
+        ],
+    },
     "Model": _MODEL
     | {
         "strategy": {"name": "bananas"},
@@ -143,10 +215,25 @@ BODIES: Final[dict[str, JSON]] = {
         "predictions": 12,
         "diagnostics": {},
     },
+    "NeighbourList": {
+        "total": 23,
+        "trials": [{"number": 4, "state": "complete", "value": 92.8, "architecture": _CELL}],
+    },
     "ObservationsAnswer": {"added": 1, "measured": 0, "skipped": 0},
     "ObservationsRequest": {
         "observations": [{"architecture": _CELL, "value": 93.1, "source": "last year's sweep"}],
         "on_duplicate": "skip",
+    },
+    "Overview": {
+        "studies": [
+            {
+                "study": _STUDY | {"space": None},
+                "space_kind": "nasbench201",
+                "workers": 1,
+                "best_so_far": [88.4, 91.0, 94.2],
+                "last_result_at": "2026-03-01T12:00:00Z",
+            }
+        ]
     },
     "PredictAnswer": {"predictions": [{"arch_id": _ARCH_ID, "mean": 93.4, "std": 0.6}], "observations": 12},
     "PredictRequest": {"architectures": [_TEXT]},
@@ -194,8 +281,34 @@ BODIES: Final[dict[str, JSON]] = {
         },
     },
     "SpaceKinds": {"spaces": [_SPACE_KIND]},
+    "StrategyKinds": {
+        "strategies": [
+            {
+                "name": "bonanza",
+                "description": "The default: a Gaussian process on three views of a cell.",
+                "default": True,
+                "options_schema": {
+                    "type": "object",
+                    "properties": {"n_initial": {"type": "integer", "minimum": 1, "maximum": 10_000, "default": 10}},
+                    "additionalProperties": False,
+                },
+            }
+        ]
+    },
     "Study": _STUDY,
     "StudyChange": {"budget": {"max_trials": 200}, "tags": ["paper", "extended"]},
+    "StudyColumns": {
+        "study": _STUDY | {"space": None},
+        "space_kind": "nasbench201",
+        "event": 41,
+        "now": 11700.0,
+        "states": ["pending", "running", "complete", "pruned", "failed", "infeasible", "cancelled"],
+        "origins": ["initial", "acquisition"],
+        "phases": ["search", "baseline", "confirm"],
+        "workers": ["gpu7:0"],
+        "trials": _TRIALS,
+        "fits": {"version": [3], "observations": [12], "seconds": [1.8], "at": [10780.0]},
+    },
     "StudyList": {"studies": [_STUDY | {"space": None}], "next_page_token": None},
     "StudySpec": {
         "space": _SPACE,
@@ -233,6 +346,7 @@ BODIES: Final[dict[str, JSON]] = {
         ],
         "reason": None,
     },
+    "ValidateCells": {"architectures": [_TEXT], "draw": False},
     "ValidateRequest": {"space": _SPACE, "architecture": _TEXT, "draw": False},
 }
 """By the name of the schema."""

@@ -17,14 +17,16 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bonanza_server.dashboard import session
 from bonanza_server.errors import Refused
 from bonanza_server.problem import RefusedBody, problem_response
 from bonanza_server.settings import Settings, is_loopback
 
 log = logging.getLogger(__name__)
 
-OPEN = {"/healthz", "/readyz", "/docs", "/openapi.json", "/"}
-"""Paths that need no key: they tell nothing of any study."""
+OPEN = {"/healthz", "/readyz", "/docs", "/openapi.json", "/", "/ui"}
+"""Paths that need no key: they tell nothing of any study. Nor does what is below ``/ui``: the page gets that from the API, as everybody does."""
+SAFE = {"GET", "HEAD", "OPTIONS"}
 IMPORT = "/import"
 """How the path of a study's import ends; its body is no JSON, but a line of it is, and no form of a web page can be sent as such."""
 WITH_BODY = {"POST", "PUT", "PATCH"}
@@ -37,7 +39,7 @@ class Gate:
         """Guard ``app`` as ``settings`` say."""
         self._app = app
         self._settings = settings
-        self._key = settings.admin_key.get_secret_value().strip().encode() if settings.admin_key else None
+        self._key = settings.key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it."""
@@ -77,8 +79,8 @@ class Gate:
     def _check(self, scope: Scope, headers: Mapping[str, str], limit: Limit) -> None:
         if self._key is None:
             _check_local(headers)
-        elif scope["path"] not in OPEN:
-            _check_key(headers.get("authorization", ""), self._key)
+        elif scope["path"] not in OPEN and not scope["path"].startswith("/ui/"):
+            _check_key(scope["method"], headers, self._key)
         declared = headers.get("content-length", "")
         if declared.isdigit() and int(declared) > limit.size:
             raise too_large(limit)
@@ -116,13 +118,26 @@ def _internal(request_id: str) -> Refused:
     )
 
 
-def _check_key(authorization: str, key: bytes) -> None:
+def _check_key(method: str, headers: Mapping[str, str], key: bytes) -> None:
+    authorization = headers.get("authorization", "")
+    if not authorization and (cookies := headers.get("cookie", "")):
+        given = session.in_cookies(cookies)
+        if given is not None and session.holds(given, key):
+            _check_own_page(method, headers)
+            return
     scheme, _, given = authorization.partition(" ")
     # Headers come decoded as Latin-1: encoded so again, they are the bytes that were sent.
     if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode("latin-1"), key):
         what = "the key is not the server's" if authorization else "this server needs a key"
         how = "send Authorization: Bearer <the value of BONANZA_ADMIN_KEY>, or give it to bonanza's own commands and the SDK as BONANZA_KEY"
         raise Refused("unauthorized", f"{what}: {how}")
+
+
+def _check_own_page(method: str, headers: Mapping[str, str]) -> None:
+    """That a change under a session comes of our own page: the cookie is SameSite=Strict, and this holds where a browser knows no such thing."""
+    origin = headers.get("origin")
+    if method not in SAFE and origin is not None and urlsplit(origin).netloc != headers.get("host"):
+        raise Refused("forbidden", f"a page of {origin} may not use the session of this server's dashboard")
 
 
 def _check_local(headers: Mapping[str, str]) -> None:

@@ -27,6 +27,7 @@ from bonanza_server.store.database import Database
 from bonanza_server.store.models import attempts, events, fits, spaces, studies, trials
 
 EVENTS_A_READ = 500
+MOST_BY_NUMBER = 1_000
 
 
 class Reading:
@@ -52,6 +53,41 @@ class Reading:
 
         return await self._database.read(work)
 
+    async def space(self, name: str) -> dict[str, Any]:
+        """The spec of a study's space."""
+
+        def work(connection: Connection) -> dict[str, Any]:
+            row = find_study(connection, name)
+            query = sa.select(spaces.c.spec).where(spaces.c.hash == row["space_hash"])
+            spec: dict[str, Any] = connection.execute(query).scalar_one()
+            return spec
+
+        return await self._database.read(work)
+
+    async def cells(self, name: str) -> tuple[dict[str, int], bool]:
+        """The study's cells, by id the first trial of each, and whether more is better."""
+
+        def work(connection: Connection) -> tuple[dict[str, int], bool]:
+            study = find_study(connection, name)
+            query = sa.select(trials.c.arch_id, trials.c.number).where(
+                trials.c.study_id == study["id"], trials.c.repeat_of.is_(None), sa.not_(trials.c.invalidated)
+            )
+            found = {row.arch_id: row.number for row in connection.execute(query)}
+            return found, study["objectives"][0]["direction"] == "maximize"
+
+        return await self._database.read(work)
+
+    async def by_number(self, name: str, numbers: list[int]) -> list[Trial]:
+        """The trials of these numbers, in the order of their numbers, at most 1,000 of them."""
+
+        def work(connection: Connection) -> list[Trial]:
+            study = find_study(connection, name)
+            some = trials.c.number.in_(numbers[:MOST_BY_NUMBER])
+            query = sa.select(trials).where(trials.c.study_id == study["id"], some).order_by(trials.c.number)
+            return self._page(connection, study, query, MOST_BY_NUMBER).trials
+
+        return await self._database.read(work)
+
     async def studies(self, *, state: str | None, tag: str | None, page_size: int, page_token: str | None) -> StudyList:
         """A page of studies by name, without their spaces."""
         after = read_token(page_token, str)
@@ -65,7 +101,7 @@ class Reading:
             # Tags are few and studies at most thousands: filtered here rather than by two dialects' JSON operators.
             rows = [dict(row) for row in connection.execute(query).mappings() if tag is None or tag in row["tags"]]
             page = rows[:page_size]
-            best = _architectures(
+            best = best_architectures(
                 connection, [(row["id"], row["best_number"]) for row in page if row["best_number"] is not None]
             )
             return StudyList(
@@ -260,7 +296,8 @@ def live_attempts(connection: Connection, study_id: int, numbers: list[int]) -> 
     return {row["number"]: dict(row) for row in connection.execute(query).mappings()}
 
 
-def _architectures(connection: Connection, keys: list[tuple[int, int]]) -> dict[int, dict[str, Any]]:
+def best_architectures(connection: Connection, keys: list[tuple[int, int]]) -> dict[int, dict[str, Any]]:
+    """The architecture of a trial of each study: ``keys`` are (study, number)."""
     if not keys:
         return {}
     query = sa.select(trials.c.study_id, trials.c.architecture).where(

@@ -46,6 +46,11 @@ class Settings(BaseSettings):
     upkeep_s: float = Field(default=1, gt=0, description="how often leases are checked")
     sql_threads: int = Field(default=8, ge=1, le=100, description="PostgreSQL transactions at a time")
 
+    @property
+    def key(self) -> bytes | None:
+        """The admin key as it is compared; None: no key is needed."""
+        return None if self.admin_key is None else self.admin_key.get_secret_value().strip().encode()
+
 
 def is_loopback(host: str) -> bool:
     """Whether an address is reachable from this machine alone."""

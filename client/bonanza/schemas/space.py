@@ -80,6 +80,20 @@ class ValidateRequest(Request):
         return self
 
 
+class ValidateCells(Request):
+    """The body of ``POST /v1/studies/{study}/validate``: as ``ValidateRequest``, in the study's own space."""
+
+    architectures: Annotated[list[Encoded], Field(min_length=1, max_length=MOST_VALIDATED)]
+    draw: bool = Field(default=False, description="add a picture of each")
+    simplified: bool = Field(default=False, description="draw the simplified network, not every op that was written")
+
+    def in_space(self, space: JSON) -> ValidateRequest:
+        """The same question of a space."""
+        return ValidateRequest(
+            space=space, architectures=self.architectures, draw=self.draw, simplified=self.simplified
+        )
+
+
 class ValidArchitecture(SpaceArchitecture):
     """An architecture that is one of the space, with what is known of it before it is trained."""
 

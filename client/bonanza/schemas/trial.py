@@ -112,6 +112,12 @@ class Trial(Answer):
     started_at: datetime | None = None
     finished_at: datetime | None = None
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from bonanza.notebook import html
+
+        return html.record(self)
+
 
 class Posterior(Answer):
     """What is known of a cell's true value, from all its measurements and what was predicted of it before the first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
 from bonanza.schemas import (
@@ -28,6 +28,7 @@ from bonanza_server.answers import trial_answer, trial_fields
 from bonanza_server.body import JsonRoute
 from bonanza_server.deps import (
     KeyDep,
+    NewsDep,
     PageSize,
     PageToken,
     ReadingDep,
@@ -45,6 +46,8 @@ from bonanza_server.spaces import parse
 
 router = APIRouter(prefix="/v1/studies/{study}", tags=["trials"], route_class=JsonRoute)
 
+EVENT_STREAM = "text/event-stream"
+
 
 @router.get("/trials", operation_id="listTrials", responses=problems("not-found"))
 async def list_trials(
@@ -53,10 +56,19 @@ async def list_trials(
     state: TrialState | None = None,
     origin: Origin | None = None,
     arch_id: Annotated[str | None, Query(pattern=r"^[\x21-\x7e]{1,64}$")] = None,
+    numbers: Annotated[
+        str | None,
+        Query(
+            pattern=r"^\d{1,9}(,\d{1,9}){0,199}$",
+            description="these trials and no others, at most 200: 3,1,4; everything else is then left aside",
+        ),
+    ] = None,
     page_size: PageSize = 100,
     page_token: PageToken = None,
 ) -> TrialList:
     """Trials by number."""
+    if numbers is not None:
+        return TrialList(trials=await reading.by_number(study, [int(number) for number in numbers.split(",")]))
     filters = {"state": state, "origin": origin, "arch_id": arch_id}
     return await reading.trials(study, filters=filters, page_size=page_size, page_token=page_token)
 
@@ -196,28 +208,56 @@ async def best(study: StudyName, reading: ReadingDep, k: Annotated[int, Query(ge
     "/events",
     operation_id="listEvents",
     response_class=StreamingResponse,
-    responses=problems("not-found")
+    responses=problems("not-found", "unavailable")
     | {
         200: {
-            "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
-            "description": "One event a line, oldest first",
+            "content": {
+                "application/x-ndjson": {"schema": {"type": "string"}},
+                EVENT_STREAM: {"schema": {"type": "string"}},
+            },
+            "description": "One event a line, oldest first; or the same as server-sent events, without end",
         }
     },
 )
 async def events(
-    study: StudyName, reading: ReadingDep, after: Annotated[int, Query(ge=0, le=2**53 - 1)] = 0
+    study: StudyName,
+    reading: ReadingDep,
+    news: NewsDep,
+    after: Annotated[int, Query(ge=0, le=2**53 - 1)] = 0,
+    limit: Annotated[int | None, Query(ge=1, le=EVENTS_A_READ, description="of ndjson: so many and no more")] = None,
+    accept: Annotated[str | None, Header(include_in_schema=False)] = None,
+    last_event_id: Annotated[str | None, Header(description="of server-sent events: goes before after")] = None,
 ) -> StreamingResponse:
-    """Every change of state after sequence number ``after``, as ndjson, up to now."""
-    first = await reading.events(study, after)
-    return StreamingResponse(_lines(reading, study, first), media_type="application/x-ndjson")
+    """Every change of state after sequence number ``after``: as ndjson, up to now; with ``Accept: text/event-stream`` as they come, until you hang up.
+
+    A client that reconnects sends Last-Event-ID, as browsers do by themselves, and misses none.
+    """
+    if EVENT_STREAM in (accept or ""):
+        if (
+            last_event_id is not None
+            and last_event_id.isascii()
+            and last_event_id.isdigit()
+            and len(last_event_id) < 17
+        ):
+            after = int(last_event_id)
+        await reading.events(study, after, limit=1)
+        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+        return StreamingResponse(news.events(study, after), media_type=EVENT_STREAM, headers=headers)
+    first = await reading.events(study, after, limit or EVENTS_A_READ)
+    lines = _lines(reading, study, first) if limit is None else iter([_text(first)])
+    return StreamingResponse(lines, media_type="application/x-ndjson")
 
 
 async def _lines(reading: Reading, study: str, page: Sequence[Any]) -> AsyncIterator[str]:
     while page:
-        yield "".join(event.model_dump_json() + "\n" for event in page)
+        yield _text(page)
         if len(page) < EVENTS_A_READ:
             return
         page = await reading.events(study, page[-1].seq)
+
+
+def _text(page: Sequence[Any]) -> str:
+    return "".join(event.model_dump_json() + "\n" for event in page)
 
 
 def _cells(service: Service, ledger: Ledger, values: Sequence[object], pointer: str) -> list[Architecture]:

@@ -6,9 +6,9 @@ only where a strategy runs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import Field, asdict, dataclass, field, fields
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from bonanza import extensions
 from bonanza.spaces.kind import nearest_name
@@ -30,66 +30,67 @@ class InvalidStrategy(ValueError):
         return type(self), (self.pointer, self.message)
 
 
-class Rule(Protocol):
-    """What one option accepts."""
+@dataclass(frozen=True)
+class Rule:
+    """What one option accepts: said to people, said as a JSON Schema, and checked."""
+
+    accepted: str
+    schema: Mapping[str, Any]
+    accepts: Callable[[object], bool]
 
     def __call__(self, value: object) -> str | None:
         """Return what is accepted if ``value`` is not, else None."""
+        return None if self.accepts(value) else f"must be {self.accepted}"
 
 
 def whole(low: int, high: int) -> Rule:
     """A rule: an integer from ``low`` to ``high``, both included."""
-
-    def check(value: object) -> str | None:
-        inside = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-        return None if inside else f"must be an integer from {low} to {high}"
-
-    return check
+    return Rule(
+        f"an integer from {low} to {high}",
+        {"type": "integer", "minimum": low, "maximum": high},
+        lambda value: isinstance(value, int) and not isinstance(value, bool) and low <= value <= high,
+    )
 
 
 def number(low: float, high: float) -> Rule:
     """A rule: a finite number from ``low`` to ``high``, both included."""
-
-    def check(value: object) -> str | None:
-        inside = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
-        return None if inside else f"must be a number from {low:g} to {high:g}"
-
-    return check
+    return Rule(
+        f"a number from {low:g} to {high:g}",
+        {"type": "number", "minimum": low, "maximum": high},
+        lambda value: isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high,
+    )
 
 
 def one_of(*choices: str) -> Rule:
     """A rule: one of the strings ``choices``."""
-
-    def check(value: object) -> str | None:
-        return None if isinstance(value, str) and value in choices else f"must be one of {', '.join(choices)}"
-
-    return check
+    return Rule(
+        f"one of {', '.join(choices)}",
+        {"type": "string", "enum": list(choices)},
+        lambda value: isinstance(value, str) and value in choices,
+    )
 
 
 def some_of(*choices: str) -> Rule:
     """A rule: one or more of the strings ``choices``, each once, with ``+`` between them."""
 
-    def check(value: object) -> str | None:
+    def accepts(value: object) -> bool:
         named = value.split("+") if isinstance(value, str) else [""]
-        fits = set(named) <= set(choices) and len(set(named)) == len(named)
-        return None if fits else f"must be one or more of {', '.join(choices)}, with + between them"
+        return set(named) <= set(choices) and len(set(named)) == len(named)
 
-    return check
+    return Rule(f"one or more of {', '.join(choices)}, with + between them", {"type": "string"}, accepts)
 
 
-def flag(value: object) -> str | None:
-    """A rule: true or false."""
-    return None if isinstance(value, bool) else "must be true or false"
+flag = Rule("true or false", {"type": "boolean"}, lambda value: isinstance(value, bool))
+"""A rule: true or false."""
 
 
 def optional(rule: Rule) -> Rule:
     """A rule: null, or what ``rule`` accepts."""
-
-    def check(value: object) -> str | None:
-        refusal = None if value is None else rule(value)
-        return f"{refusal}, or null" if refusal else None
-
-    return check
+    return Rule(
+        f"{rule.accepted}, or null",
+        {"anyOf": [dict(rule.schema), {"type": "null"}]},
+        lambda value: value is None or rule.accepts(value),
+    )
 
 
 def studies(value: object) -> str | None:
@@ -100,7 +101,7 @@ def studies(value: object) -> str | None:
     return None if len(cast("list[str]", value)) <= MOST_SOURCES else f"must name at most {MOST_SOURCES} studies"
 
 
-def option(default: Any, rule: Rule) -> Any:
+def option(default: Any, rule: Callable[[object], str | None]) -> Any:
     """A dataclass field that is an option: its default and its rule."""
     return field(default=default, metadata={"rule": rule})
 
@@ -321,10 +322,50 @@ OPTIONS: Mapping[str, type[Options]] = {
 MODELS = ("bonanza", "bananas", "bonas", "nasbot")
 """Those whose model can be another strategy's surrogate."""
 
+DESCRIPTIONS: Mapping[str, str] = {
+    "bonanza": "The default: a Gaussian process on three views of a cell, log expected improvement over every cell where the space can be listed.",
+    "bananas": "Path encoding, an ensemble of meta networks, independent Thompson sampling, mutation (White et al. 2021).",
+    "bonas": "A graph network's embedding, Bayesian linear regression on it, expected improvement (Shi et al. 2020).",
+    "nasbot": "A Gaussian process on optimal transport distances of networks, expected improvement (Kandasamy et al. 2018).",
+    "evolution": "Regularised evolution: the best of a tournament is mutated, the oldest dies (Real et al. 2019).",
+    "local_search": "The neighbours of a cell until one is better, from the best of the initial cells (White et al. 2021).",
+    "surrogate": "A surrogate of somebody else's, or a strategy of ours as one, under an acquisition function of your choice.",
+    "random": "Uniform over the space, without repeats: the baseline that every search has to beat.",
+}
+"""One line for people who choose."""
+
 
 def strategy_names() -> tuple[str, ...]:
     """The names a spec may have, in the order they are listed to users; besides them, MODULE:NAME where that is allowed."""
     return tuple(dict.fromkeys([*OPTIONS, *extensions.installed("strategies")]))
+
+
+def options_schema(name: str) -> dict[str, Any]:
+    """The JSON Schema of the options of a strategy: types, ranges, defaults, and what each does, as its class says.
+
+    Of a strategy of somebody else's only the names and defaults are known.
+    """
+    if name not in OPTIONS:
+        own = own_strategy(name, {})
+        return {"type": "object", "properties": {key: {"default": value} for key, value in (own.options if own else {}).items()}}
+    kind = OPTIONS[name]
+    said = _attributes(kind.__doc__ or "")
+    properties = {
+        item.name: {
+            **getattr(item.metadata["rule"], "schema", {"type": "string"}),
+            "default": list(item.default) if isinstance(item.default, tuple) else item.default,
+            "description": said.get(item.name, ""),
+        }
+        for item in fields(kind)
+    }
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def _attributes(docstring: str) -> dict[str, str]:
+    """The ``Attributes`` section of a docstring, one line an attribute."""
+    _, _, section = docstring.partition("Attributes:")
+    lines = (line.strip().partition(": ") for line in section.splitlines())
+    return {name: text for name, _, text in lines if text}
 
 
 def strategy_options(spec: object) -> Options | OwnStrategy:

@@ -1,0 +1,196 @@
+"""A study for charts, tables and maps: columns, what runs now, the atlas; and every study at a glance."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import StreamingResponse
+
+from bonanza.schemas import (
+    Atlas,
+    AttemptList,
+    Live,
+    NeighbourList,
+    Overview,
+    StudyColumns,
+    Trial,
+    TrialList,
+    ValidateAnswer,
+    ValidateCells,
+)
+from bonanza_server.body import JsonRoute
+from bonanza_server.deps import (
+    AttemptsDep,
+    CartographyDep,
+    CatalogueDep,
+    ColumnsDep,
+    GlancesDep,
+    ReadingDep,
+    StudyName,
+    TrialNumber,
+)
+from bonanza_server.nearby import Nearby
+from bonanza_server.problem_docs import problems
+from bonanza_server.reading import Reading
+
+router = APIRouter(prefix="/v1", tags=["charts"], route_class=JsonRoute)
+
+JSON_TYPE = "application/json"
+CSV_COLUMNS = (
+    "number",
+    "state",
+    "phase",
+    "origin",
+    "value",
+    "predicted_mean",
+    "predicted_std",
+    "arch_id",
+    "architecture",
+    "repeat_of",
+    "seed",
+    "attempts",
+    "seconds",
+    "metrics",
+    "error",
+    "tags",
+    "note",
+    "created_at",
+    "started_at",
+    "finished_at",
+)
+
+
+@router.get("/overview", operation_id="overview")
+async def overview(glances: GlancesDep) -> Overview:
+    """Every study at a glance, the last created first: state, trials, workers, best so far."""
+    return await glances.overview()
+
+
+@router.get(
+    "/studies/{study}/columns",
+    operation_id="getColumns",
+    response_model=StudyColumns,
+    responses=problems("not-found"),
+)
+async def columns(
+    study: StudyName,
+    reader: ColumnsDep,
+    after: Annotated[
+        int | None, Query(ge=0, le=2**53 - 1, description="only what events after this one are about; all if left out")
+    ] = None,
+) -> Response:
+    """The study with its trials as columns: all of them at once, or those that have changed since an event."""
+    return Response(await reader.of(study, after), media_type=JSON_TYPE)
+
+
+@router.get("/studies/{study}/live", operation_id="getLive", responses=problems("not-found"))
+async def live(study: StudyName, attempts: AttemptsDep) -> Live:
+    """What runs now: attempts with the curves they report, and the workers."""
+    return await attempts.live(study)
+
+
+@router.get(
+    "/studies/{study}/atlas",
+    operation_id="getAtlas",
+    response_model=Atlas,
+    responses=problems("not-found", "unavailable"),
+)
+async def atlas(study: StudyName, cartography: CartographyDep) -> Response:
+    """The measured cells laid out in the plane, and what each choice at each place goes with. Made beside the API, and kept for some seconds."""
+    return Response(await cartography.atlas(study), media_type=JSON_TYPE)
+
+
+@router.post(
+    "/studies/{study}/validate",
+    operation_id="validateForStudy",
+    response_model=ValidateAnswer,
+    responses=problems("not-found", "invalid-architecture", "unavailable"),
+)
+async def validate(study: StudyName, request: ValidateCells, reading: ReadingDep, catalogue: CatalogueDep) -> Response:
+    """Whether these are architectures of the study's space: their normal form, id and cost, and a picture if you like. Nothing is queued."""
+    return Response(
+        await catalogue.validate(request.in_space(await reading.space(study))),
+        media_type=JSON_TYPE,
+    )
+
+
+@router.get("/studies/{study}/trials/{number}/attempts", operation_id="listAttempts", responses=problems("not-found"))
+async def trial_attempts(study: StudyName, number: TrialNumber, attempts: AttemptsDep) -> AttemptList:
+    """Every attempt at a trial, with what it reported and told."""
+    return await attempts.of_trial(study, number)
+
+
+@router.get(
+    "/studies/{study}/trials/{number}/neighbours",
+    operation_id="listNeighbours",
+    responses=problems("not-found", "unavailable"),
+)
+async def neighbours(
+    study: StudyName, number: TrialNumber, reading: ReadingDep, catalogue: CatalogueDep
+) -> NeighbourList:
+    """Measured trials whose cells are one edit from this one's, best first."""
+    return await Nearby(reading, catalogue).of(study, number)
+
+
+@router.get(
+    "/studies/{study}/trials.csv",
+    operation_id="downloadTrials",
+    response_class=StreamingResponse,
+    responses=problems("not-found")
+    | {200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "One trial a line, by number"}},
+)
+async def trials_csv(study: StudyName, reading: ReadingDep) -> StreamingResponse:
+    """Every trial as a table for spreadsheets, numbers in full."""
+    first = await reading.trials(study, filters={}, page_size=500, page_token=None)
+    headers = {"Content-Disposition": f'attachment; filename="{study}.csv"'}
+    return StreamingResponse(_lines(reading, study, first), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+async def _lines(reading: Reading, study: str, page: TrialList) -> AsyncIterator[str]:
+    yield _csv([CSV_COLUMNS])
+    while True:
+        yield _csv([_row(trial) for trial in page.trials])
+        if page.next_page_token is None:
+            return
+        page = await reading.trials(study, filters={}, page_size=500, page_token=page.next_page_token)
+
+
+def _row(trial: Trial) -> tuple[object, ...]:
+    return (
+        trial.number,
+        trial.state,
+        trial.phase,
+        trial.origin,
+        trial.value,
+        trial.prediction and trial.prediction.mean,
+        trial.prediction and trial.prediction.std,
+        trial.arch_id,
+        json.dumps(trial.architecture),
+        trial.repeat_of,
+        trial.seed,
+        trial.attempts,
+        trial.cost.get("seconds"),
+        json.dumps(trial.metrics),
+        trial.error and _inert(str(trial.error.get("message") or trial.error.get("kind") or "")),
+        _inert(", ".join(trial.tags)),
+        _inert(trial.note),
+        trial.created_at.isoformat(),
+        trial.started_at and trial.started_at.isoformat(),
+        trial.finished_at and trial.finished_at.isoformat(),
+    )
+
+
+def _inert(text: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    return "'" + text if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
+
+
+def _csv(rows: list[tuple[object, ...]]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\r\n").writerows(rows)
+    return out.getvalue()

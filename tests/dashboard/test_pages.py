@@ -1,0 +1,282 @@
+"""The dashboard as people use it, in a real browser on a real server with real workers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bonanza.spaces import space_from_spec
+from tests.dashboard.conftest import PATIENCE_MS
+from tests.live import LiveServer
+
+pytestmark = pytest.mark.chromium
+
+KEY = "correct horse battery staple"
+PHONE = {"width": 390, "height": 844}
+MARKUP = "<b>bold</b><script>document.title='hacked'</script>"
+Visit = Callable[..., Any]
+
+
+def heading(page: Any, text: str) -> Any:
+    return page.get_by_role("heading", name=text, exact=True)
+
+
+def figure(page: Any, name: str) -> Any:
+    """The number that is told under ``name``."""
+    return page.locator(".figures > div", has=page.locator("dt", has_text=name)).locator("dd").first
+
+
+def shows(locator: Any, text: str | re.Pattern[str]) -> None:
+    """Wait until ``locator`` has that text. (The page's policy forbids Playwright's own waiting for an expression.)"""
+    from playwright.sync_api import expect
+
+    expect(locator).to_have_text(text, timeout=PATIENCE_MS)
+
+
+def has_count(locator: Any, count: int) -> None:
+    """Wait until there are so many of ``locator``."""
+    from playwright.sync_api import expect
+
+    expect(locator).to_have_count(count, timeout=PATIENCE_MS)
+
+
+def fills(server: LiveServer, name: str, count: int, **fields: Any) -> None:
+    """A study of that name with ``count`` results of NAS-Bench-201 cells."""
+    server.study(name, **fields)
+    space = space_from_spec({"kind": "nasbench201"})
+    cells: dict[str, Any] = {}
+    for cell in space.enumerate():
+        if len(cells) == count:
+            break
+        cells.setdefault(cell.arch_id, cell)
+    told = [
+        {"architecture": cell.json, "value": 70.0 + k % 23 + k / 1000, "cost": {"seconds": 60.0}}
+        for k, cell in enumerate(cells.values())
+    ]
+    if told:
+        server.post(f"/v1/studies/{name}/observations", {"observations": told})
+
+
+def test_a_study_is_made_watched_and_steered_by_somebody_who_never_read_the_documentation(
+    site: LiveServer, visit: Visit, workers: Callable[..., None]
+) -> None:
+    page = visit(site)
+    page.get_by_role("link", name="New study").first.click()
+    page.get_by_role("textbox", name="Name", exact=True).fill("first-try")
+    page.get_by_role("img", name=re.compile("A cell drawn at random")).wait_for()
+    page.get_by_role("spinbutton", name="Trials", exact=True).fill("40")
+    page.get_by_role("textbox", name="Tags", exact=True).fill("demo, mine")
+    page.get_by_role("button", name="Create study").click()
+    heading(page, "first-try").wait_for()
+    heading(page, "Start a worker").wait_for()
+    command = page.locator(".command code").first.inner_text()
+    assert command.startswith(f"bonanza worker --server {site.url} --study first-try --evaluator ")
+
+    workers(site, "first-try", 2)
+    page.get_by_role("img", name=re.compile(r"the best so far is \d+")).wait_for()
+    page.get_by_role("img", name=re.compile("The best cell")).wait_for()
+    shows(figure(page, "Trials"), re.compile(r"^([6-9]|\d\d) "))
+    page.get_by_role("navigation", name="Parts of the study").get_by_role("link", name="Workers").click()
+    page.get_by_role("rowheader", name="gpu0:0").wait_for()
+    page.get_by_role("rowheader", name="gpu1:0").wait_for()
+
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("textbox", name="Reason", exact=True).fill(MARKUP)
+    page.get_by_role("dialog").get_by_role("button", name="Pause").click()
+    page.get_by_text(MARKUP).wait_for()
+    assert site.get("/v1/studies/first-try")["state"] == "paused"
+    page.get_by_role("button", name="Resume").click()
+    page.get_by_role("dialog").get_by_role("button", name="Resume").click()
+    page.get_by_role("button", name="Pause").wait_for()
+    assert site.get("/v1/studies/first-try")["state"] == "running"
+
+    page.get_by_role("button", name="Queue a cell").click()
+    cell = '{"edges": ["none", "none", "none", "nor_conv_1x1", "none", "none"]}'
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("textbox", name="Architecture", exact=True).fill(cell)
+    dialog.locator(".preview svg").wait_for()
+    dialog.get_by_role("button", name="Queue it").click()
+    dialog.get_by_text(re.compile("Queued as|has this cell already")).wait_for()
+    dialog.get_by_role("button", name="Done").click()
+    queued = [trial for trial in site.get("/v1/studies/first-try/trials?page_size=1000")["trials"] if trial["origin"] == "queue"]  # fmt: skip
+    assert len(queued) == 1
+
+    page.get_by_role("navigation", name="Parts of the study").get_by_role("link", name="Trials").click()
+    page.get_by_role("row").nth(3).click()
+    heading(page, "Why this cell").wait_for()
+    page.get_by_role("img", name=re.compile("The cell:")).wait_for()
+    heading(page, "Attempts").wait_for()
+    page.go_back()
+    page.get_by_role("link", name="Events").click()
+    page.get_by_text("study paused").wait_for()
+
+
+def test_a_result_shows_without_a_reload_and_an_absence_of_the_network_loses_none(
+    site: LiveServer, visit: Visit
+) -> None:
+    fills(site, "live", 5)
+    page = visit(site, "/ui/studies/live")
+    shows(page.get_by_role("status"), "live")
+    site.tell(site.one("live"), 99.5, name="live")
+    shows(figure(page, "Best"), "99.50")
+    page.context.set_offline(True)
+    shows(page.get_by_role("status"), "server away")
+    site.tell(site.one("live"), 99.75, name="live")
+    page.context.set_offline(False)
+    shows(figure(page, "Best"), "99.75")
+    shows(page.get_by_role("status"), "live")
+    visit.wrong.clear()  # type: ignore[attr-defined]  # the browser's own words on being offline
+
+
+def test_a_hidden_tab_closes_its_stream_and_catches_up_when_it_is_seen_again(site: LiveServer, visit: Visit) -> None:
+    fills(site, "hidden", 5)
+    watched = site.app.state.news._watched
+    page = visit(site, "/ui/studies/hidden")
+    shows(page.get_by_role("status"), "live")
+    assert "hidden" in watched
+    turn = "(hidden) => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true }); document.dispatchEvent(new Event('visibilitychange')); }"
+    page.evaluate(turn, True)
+    shows(page.get_by_role("status"), "resting")
+    while "hidden" in watched:
+        page.wait_for_timeout(50)
+    site.tell(site.one("hidden"), 99.5, name="hidden")
+    page.evaluate(turn, False)
+    shows(figure(page, "Best"), "99.50")
+    shows(page.get_by_role("status"), "live")
+
+
+def test_names_tags_errors_and_logs_with_markup_are_text(site: LiveServer, visit: Visit) -> None:
+    site.study("markup", tags=[MARKUP[:100]], description=MARKUP)
+    trial = site.one("markup", worker_id="<i>gpu</i>")
+    error = {"kind": "code", "message": MARKUP, "traceback_tail": f"line 1\n{MARKUP}"}
+    site.tell(trial, name="markup", outcome="failed", error=error)
+    page = visit(site)
+    pages = ("", "/studies/markup", "/studies/markup/events", "/studies/markup/workers", "/studies/markup/trials/0")
+    for path in pages:
+        page.goto(f"{site.url}/ui{path}")
+        shown = "<i>gpu</i>" if path.endswith("workers") else MARKUP[:40]
+        page.get_by_text(shown).first.wait_for()
+        assert page.locator("main b", has_text="bold").count() == 0
+        assert "hacked" not in page.title()
+
+
+def test_of_thousands_of_rows_those_in_sight_are_in_the_page_and_all_are_sorted_and_filtered(
+    site: LiveServer, visit: Visit
+) -> None:
+    fills(site, "many", 2_000)
+    page = visit(site, "/ui/studies/many/trials")
+    grid = page.get_by_role("grid", name="Trials")
+    page.locator(".strip i").first.wait_for()
+    assert grid.get_attribute("aria-rowcount") == "2001"
+    assert 5 < page.locator(".grid-body .tr").count() < 60
+    first = page.locator(".grid-body .tr").first
+    assert first.locator(".c-number").inner_text() == "1999"
+    page.get_by_role("button", name="accuracy").click()
+    best = site.get("/v1/studies/many/best?k=1")["trials"][0]
+    assert first.locator(".c-number").inner_text() == str(best["number"])
+    page.locator(".grid-body").evaluate("element => { element.scrollTop = element.scrollHeight; }")
+    page.locator(".grid-body .tr[aria-rowindex='2001']").wait_for()
+    page.get_by_label("Filter trials").fill("1234")
+    has_count(page.locator(".grid-body .tr"), 1)
+    page.locator(".grid-body").focus()
+    page.keyboard.press("Enter")
+    heading(page, "Trial 1234").wait_for()
+
+
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server with a key."""
+    with LiveServer(f"sqlite:///{tmp_path_factory.mktemp('keyed')}/s.db", fit_slots=0, admin_key=KEY) as server:
+        yield server
+
+
+def test_a_server_with_a_key_asks_for_it_once(keyed: LiveServer, visit: Visit) -> None:
+    page = visit(keyed, "/ui/studies/none")
+    heading(page, "This server needs a key").wait_for()
+    page.get_by_label("Key", exact=True).fill("not the key at all")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("alert").wait_for()
+    page.get_by_label("Key", exact=True).fill(KEY)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_text("there is no study").wait_for()
+    assert not page.evaluate("document.cookie"), "no script can read the session"
+    page.goto(keyed.url + "/ui")
+    heading(page, "No studies yet").wait_for()
+    page.get_by_role("button", name="Sign out").click()
+    heading(page, "This server needs a key").wait_for()
+    # The browser tells of every answer that is a refusal: the wrong key, and a study that is not there.
+    wrong = visit.wrong  # type: ignore[attr-defined]
+    assert all("status of 401" in said or "status of 404" in said for said in wrong)
+    wrong.clear()
+
+
+def test_light_or_dark_is_as_the_system_has_it_until_one_is_chosen(site: LiveServer, visit: Visit) -> None:
+    page = visit(site, color_scheme="dark")
+    theme = "document.documentElement.dataset.theme"
+    assert page.evaluate(theme) == "dark"
+    page.get_by_role("button", name="Light").click()
+    assert page.evaluate(theme) == "light"
+    page.reload()
+    page.get_by_role("button", name="Dark").wait_for()
+    assert page.evaluate(theme) == "light"
+
+
+PAGES = ("", "/new", "/studies/seen", "/studies/seen/trials", "/studies/seen/space", "/studies/seen/model",
+         "/studies/seen/workers", "/studies/seen/events", "/studies/seen/setup", "/studies/seen/trials/5", "/nowhere")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def seen(site: LiveServer) -> LiveServer:
+    """The site with a study that has something on each of its pages."""
+    fills(site, "seen", 40, tags=["paper"], description="What the pages are looked at with.")
+    site.tell(site.one("seen", worker_id="gpu0:0"), 92.0, name="seen")
+    running = site.one("seen", worker_id="gpu1:0")
+    points = [{"step": step, "metrics": {"accuracy": 50.0 + step}} for step in range(9)]
+    site.post(f"/v1/studies/seen/trials/{running['number']}/report", {"lease_token": running["attempt"]["token"], "points": points})  # fmt: skip
+    return site
+
+
+def settled(page: Any) -> None:
+    """Wait until the page shows what it has to show."""
+    page.locator("h1").wait_for()
+    has_count(page.locator(".skeleton"), 0)
+
+
+def test_no_page_is_wider_than_a_phone(seen: LiveServer, visit: Visit) -> None:
+    page = visit(seen, viewport=PHONE)
+    for path in PAGES:
+        page.goto(f"{seen.url}/ui{path}")
+        settled(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
+
+
+CONTRAST = ("", "/studies/seen", "/studies/seen/trials/5")
+"""Pages with every colour there is."""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious_on_any_page(seen: LiveServer, visit: Visit, theme: str) -> None:
+    """In the dark, which has the same elements in other colours, only the contrast is looked at."""
+    from axe_playwright_python.base import AXE_FILE_PATH
+
+    axe = Path(AXE_FILE_PATH).read_text(encoding="utf-8")
+    page = visit(seen, color_scheme=theme)
+    options = "{ resultTypes: ['violations'] }" if theme == "light" else "{ runOnly: ['color-contrast'] }"
+    found: dict[str, list[str]] = {}
+    for path in PAGES if theme == "light" else CONTRAST:
+        page.goto(f"{seen.url}/ui{path}")
+        settled(page)
+        page.evaluate(axe)
+        results = page.evaluate(f"axe.run(document, {options})")
+        serious = [rule for rule in results["violations"] if rule["impact"] in {"serious", "critical"}]
+        if serious:
+            found[path] = [
+                f"{rule['id']}: {node['html'][:140]} {node['failureSummary'][:200]}"
+                for rule in serious
+                for node in rule["nodes"][:3]
+            ]
+    assert found == {}
