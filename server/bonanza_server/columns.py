@@ -6,12 +6,13 @@ the events, so a page that keeps its last ``event`` asks for a few rows a tell, 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, get_args
+from typing import Any, get_args
 
 import sqlalchemy as sa
 from pydantic_core import to_json
 from sqlalchemy.engine import Connection
 
+from bonanza.schemas import TrialColumns
 from bonanza.schemas.trial import Origin, TrialState
 from bonanza_server.answers import study_answer
 from bonanza_server.engine import Engine
@@ -23,6 +24,7 @@ from bonanza_server.store.models import events, fits, spaces, trials
 STATES: tuple[str, ...] = get_args(TrialState)
 ORIGINS: tuple[str, ...] = get_args(Origin)
 PHASES = ("search", "baseline", "confirm")
+NAMES = tuple(TrialColumns.model_fields)
 MOST_CHANGED = 500
 """Changed trials that are read one by one; where more have changed all are read."""
 MOST_FITS = 400
@@ -95,10 +97,46 @@ def _trials(connection: Connection, study: Row, after: int | None, workers: dict
     changed = None if after is None else _changed(connection, study["id"], after)
     if changed is not None:
         query = query.where(trials.c.number.in_(changed))
+    # Column by column: a function called for each of ten thousand rows takes four times as long.
+    fetched = connection.execute(query).all()
+    found = dict(zip((column.name for column in _COLUMNS), zip(*fetched, strict=True), strict=False))
+    if not fetched:
+        return {name: [] for name in NAMES}
     begun = study["created_at"]
-    rows = [_entry(row, begun, workers) for row in connection.execute(query)]
-    columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in Entry._fields]
-    return dict(zip(Entry._fields, columns, strict=True))
+
+    def since(name: str) -> list[float | None]:
+        return [None if at is None else round(at - begun, 2) for at in found[name]]
+
+    started, finished = since("started_at"), since("finished_at")
+    seconds = [
+        told if told is not None else None if start is None or end is None else end - start
+        for told, start, end in zip(found["told_seconds"], started, finished, strict=True)
+    ]
+    for worker in found["last_worker"]:
+        if worker is not None:
+            workers.setdefault(worker, len(workers))
+    marks = (found["late"], found["invalidated"], found["has_error"], found["measured_again"])
+    return {
+        "number": list(found["number"]),
+        "state": [_STATE[name] for name in found["state"]],
+        "origin": [_ORIGIN[name] for name in found["origin"]],
+        "phase": [_PHASE[name] for name in found["phase"]],
+        "value": [short(value) for value in found["value"]],
+        "mean": [short(value) for value in found["mean"]],
+        "std": [short(value) for value in found["std"]],
+        "rank": list(found["fit_rank"]),
+        "seconds": [short(value) for value in seconds],
+        "created": since("created_at"),
+        "started": started,
+        "finished": finished,
+        "attempts": list(found["attempts"]),
+        "worker": [None if worker is None else workers[worker] for worker in found["last_worker"]],
+        "repeat_of": list(found["repeat_of"]),
+        "flags": [
+            LATE * late | INVALIDATED * invalidated | ERROR * bool(error) | MEASURED_AGAIN * bool(again)
+            for late, invalidated, error, again in zip(*marks, strict=True)
+        ],
+    }
 
 
 def _changed(connection: Connection, study_id: int, after: int) -> list[int] | None:
@@ -111,54 +149,6 @@ def _changed(connection: Connection, study_id: int, after: int) -> list[int] | N
     )
     found = list(connection.execute(query).scalars())
     return found if len(found) <= MOST_CHANGED else None
-
-
-class Entry(NamedTuple):
-    """One trial's place in ``TrialColumns``."""
-
-    number: int
-    state: int
-    origin: int
-    phase: int
-    value: float | None
-    mean: float | None
-    std: float | None
-    rank: int | None
-    seconds: float | None
-    created: float
-    started: float | None
-    finished: float | None
-    attempts: int
-    worker: int | None
-    repeat_of: int | None
-    flags: int
-
-
-def _entry(row: Any, begun: float, workers: dict[str, int]) -> Entry:
-    seconds = row.told_seconds
-    if seconds is None and row.started_at is not None and row.finished_at is not None:
-        seconds = row.finished_at - row.started_at
-    return Entry(
-        row.number,
-        _STATE[row.state],
-        _ORIGIN[row.origin],
-        _PHASE[row.phase],
-        short(row.value),
-        short(row.mean),
-        short(row.std),
-        row.fit_rank,
-        short(seconds),
-        round(row.created_at - begun, 2),
-        None if row.started_at is None else round(row.started_at - begun, 2),
-        None if row.finished_at is None else round(row.finished_at - begun, 2),
-        row.attempts,
-        None if row.last_worker is None else workers.setdefault(row.last_worker, len(workers)),
-        row.repeat_of,
-        LATE * row.late
-        | INVALIDATED * row.invalidated
-        | ERROR * bool(row.has_error)
-        | MEASURED_AGAIN * bool(row.measured_again),
-    )
 
 
 _STATE, _ORIGIN, _PHASE = ({name: k for k, name in enumerate(names)} for names in (STATES, ORIGINS, PHASES))

@@ -120,14 +120,14 @@ export function Trials({ feed, columns, colours, open }: { feed: Feed; columns: 
             )).toSpliced(2, 0, <span role="columnheader" key="cell" class="c-cell">Cell</span>)}
           </div>
         </div>
-        <div role="rowgroup" class="grid-body" ref={body} tabIndex={0} onScroll={(event) => setTop(event.currentTarget.scrollTop)} onKeyDown={move} aria-activedescendant={rows[at] === undefined ? undefined : `row-${t.number[rows[at]]}`}>
+        <div role="rowgroup" class="grid-body" ref={body} tabIndex={0} onScroll={(event) => setTop(event.currentTarget.scrollTop)} onKeyDown={move}>
           <div class="grid-space" role="presentation" style={{ height: `${rows.length * ROW}px` }}>
             {shown.map((k, i) => {
               const number = t.number[k];
               const stateName = columns.states[t.state[k]];
               const architecture = architectures.get(number);
               return (
-                <div role="row" key={number} id={`row-${number}`} aria-rowindex={first + i + 2} class={`tr ${first + i === at ? "at" : ""} ${number === best ? "is-best" : ""}`} style={{ top: `${(first + i) * ROW}px` }}
+                <div role="row" key={number} aria-rowindex={first + i + 2} aria-selected={first + i === at} class={`tr ${first + i === at ? "at" : ""} ${number === best ? "is-best" : ""}`} style={{ top: `${(first + i) * ROW}px` }}
                   onClick={() => open(number)}>
                   <span role="gridcell" class="c-number right">{number}</span>
                   <span role="gridcell" class="c-state"><State state={stateName} live />{(t.flags[k] & 2) > 0 && <em class="mark">invalid</em>}</span>
