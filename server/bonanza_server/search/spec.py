@@ -93,12 +93,18 @@ def optional(rule: Rule) -> Rule:
     )
 
 
-def studies(value: object) -> str | None:
-    """A rule: a list of names of other studies, whose results the strategy then finds in ``History.sources``."""
+def _are_studies(value: object) -> bool:
     named = isinstance(value, list | tuple) and all(isinstance(name, str) and name for name in value)
-    if not named or len(set(cast("list[str]", value))) < len(cast("list[str]", value)):
-        return "must be a list of names of studies, each once"
-    return None if len(cast("list[str]", value)) <= MOST_SOURCES else f"must name at most {MOST_SOURCES} studies"
+    names = cast("list[str]", value)
+    return named and len(set(names)) == len(names) <= MOST_SOURCES
+
+
+studies = Rule(
+    f"a list of names of studies, each once, at most {MOST_SOURCES}",
+    {"type": "array", "items": {"type": "string"}, "maxItems": MOST_SOURCES, "uniqueItems": True},
+    _are_studies,
+)
+"""A rule: a list of names of other studies, whose results the strategy then finds in ``History.sources``."""
 
 
 def option(default: Any, rule: Callable[[object], str | None]) -> Any:
