@@ -38,8 +38,8 @@ _Rows = list[tuple[int, dict[str, Any], float | None]]
 
 @dataclass
 class _Drawn:
-    results: int
-    created_at: float
+    shows: tuple[float, int, int]
+    """Of which study, by when it was made, how many results and trials."""
     at: float
     took: float
     answer: str
@@ -73,9 +73,9 @@ class Cartography:
         study = await self._database.read(lambda connection: find_study(connection, name))
         key = study["id"]
         known = self._drawn.get(key)
-        if known is not None and known.created_at == study["created_at"]:
+        if known is not None and known.shows[0] == study["created_at"]:
             age = time.monotonic() - known.at
-            if known.results == study["results"] or age < max(LEAST_S, PATIENCE * known.took):
+            if known.shows == _shows(study) or age < max(LEAST_S, PATIENCE * known.took):
                 return known.answer
         if key not in self._drawing:
             task = self._drawing[key] = asyncio.create_task(self._draw(study), name=f"atlas-{name}")
@@ -86,7 +86,7 @@ class Cartography:
         begun = time.monotonic()
         read = await self._database.read(partial(_read, study=study))
         answer = await self._catalogue.run(draw, read)
-        drawn = _Drawn(study["results"], study["created_at"], time.monotonic(), time.monotonic() - begun, answer)
+        drawn = _Drawn(_shows(study), time.monotonic(), time.monotonic() - begun, answer)
         self._drawn[study["id"]] = drawn
         while len(self._drawn) > MOST_KEPT:
             self._drawn.pop(min(self._drawn, key=lambda key: self._drawn[key].at))
@@ -96,6 +96,10 @@ class Cartography:
         self._drawing.pop(key, None)
         if not task.cancelled():
             task.exception()  # whoever wanted to hear it may have gone
+
+
+def _shows(study: Row) -> tuple[float, int, int]:
+    return study["created_at"], study["results"], study["next_number"]
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ export class Feed {
       this.events = [...this.events.slice(-KEPT_EVENTS + 1), event];
       this.soon("load", this.columns && this.columns.trials.number.length > 3000 ? 1500 : 250);
       if (event.kind.startsWith("trial.")) this.soon("live", 600);
-      if (event.kind === "fit.published" || event.kind === "trial.completed" || event.kind === "trial.created") this.soon("atlas", 1200);
+      if (event.kind === "fit.published" || event.kind === "trial.completed" || event.kind === "trial.started") this.soon("atlas", 1200);
     };
     source.addEventListener("beat", (message) => {
       this.refitting = (JSON.parse(message.data as string) as { refitting: boolean }).refitting;
