@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -33,6 +34,8 @@ MOST_KEPT = 32
 DEADLINE_S = 60.0
 MEMORY_BYTES = 2 << 30
 
+R = TypeVar("R")
+T = TypeVar("T")
 _Rows = list[tuple[int, dict[str, Any], float | None]]
 
 
@@ -63,6 +66,14 @@ class Cartography:
         self._catalogue = catalogue
         self._drawn: dict[int, _Drawn] = {}
         self._drawing: dict[int, asyncio.Task[_Drawn]] = {}
+
+    async def run(self, work: Callable[[R], T], request: R) -> T:
+        """``work(request)`` where numpy and torch may be loaded.
+
+        Raises:
+            Refused: what ``work`` refuses; it is too much for the process, or too many wait.
+        """
+        return await self._catalogue.run(work, request)
 
     async def atlas(self, name: str) -> str:
         """The JSON of an ``Atlas``, as new as its costs allow.

@@ -252,6 +252,12 @@ def settled(page: Any) -> None:
     has_count(page.locator(".skeleton"), 0)
 
 
+def test_what_is_being_measured_blinks_on_the_map_and_its_curve_is_drawn(seen: LiveServer, visit: Visit) -> None:
+    page = visit(seen, "/ui/studies/seen")
+    page.locator(".blink").wait_for()
+    page.get_by_role("img", name="Running trials: accuracy by step").wait_for()
+
+
 def test_no_page_is_wider_than_a_phone(seen: LiveServer, visit: Visit) -> None:
     page = visit(seen, viewport=PHONE)
     for path in PAGES:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.live import LiveServer
 from tests.server.expect import problem
-from tests.server.lab import Lab
+from tests.server.lab import SIX_CELLS, Lab
 
 
 def rows(columns: dict[str, Any]) -> dict[int, dict[str, Any]]:
@@ -156,6 +156,23 @@ def test_neighbours_are_the_measured_cells_one_edit_away(lab: Lab) -> None:
     assert [(trial["number"], trial["value"]) for trial in near["trials"]] == [(1, 80.0)]
     assert near["trials"][0]["architecture"] == {"edges": edited}
     assert 1 <= near["total"] <= 9
+
+
+def test_the_network_of_a_trial_is_a_file_that_builds_and_counts_as_the_space_does(lab: Lab) -> None:
+    lab.study()
+    lab.queue({"edges": ["nor_conv_3x3", "none", "nor_conv_1x1", "skip_connect", "none", "avg_pool_3x3"]})
+    lab.one()
+    answer = lab.server.http.get(f"/v1/studies/{lab.name}/trials/0/code")
+    assert answer.headers["content-type"].startswith("text/x-python")
+    built: dict[str, Any] = {"__name__": "built"}
+    exec(compile(answer.text, "built.py", "exec"), built)
+    assert sum(weights.numel() for weights in built["network"]().parameters()) > 70_000
+
+
+def test_a_space_without_networks_has_no_code_and_says_so(lab: Lab) -> None:
+    lab.study(space=SIX_CELLS)
+    lab.one()
+    problem(lab.server.http.get(f"/v1/studies/{lab.name}/trials/0/code"), "conflict", says="there is no code")
 
 
 @pytest.fixture(scope="module")

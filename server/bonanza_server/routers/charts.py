@@ -25,6 +25,7 @@ from bonanza.schemas import (
     ValidateAnswer,
     ValidateCells,
 )
+from bonanza_server.blueprint import Cell, blueprint
 from bonanza_server.body import JsonRoute
 from bonanza_server.deps import (
     AttemptsDep,
@@ -147,6 +148,20 @@ async def neighbours(
 ) -> NeighbourList:
     """Measured trials whose cells are one edit from this one's, best first."""
     return await Nearby(reading, catalogue).of(study, number)
+
+
+@router.get(
+    "/studies/{study}/trials/{number}/code",
+    operation_id="exportCode",
+    response_class=Response,
+    responses=problems("not-found", "conflict", "unavailable")
+    | {200: {"content": {"text/x-python": {"schema": {"type": "string"}}}, "description": "A file that needs PyTorch"}},
+)
+async def code(study: StudyName, number: TrialNumber, reading: ReadingDep, cartography: CartographyDep) -> Response:
+    """The network of a trial's cell as one Python file, of the published skeleton; ``bonanza export-code`` has more to set."""
+    trial = await reading.trial(study, number)
+    text = await cartography.run(blueprint, Cell(await reading.space(study), trial.architecture))
+    return Response(text, media_type="text/x-python; charset=utf-8")
 
 
 @router.get(

@@ -18,7 +18,10 @@ async def list_strategies() -> StrategyKinds:
     names = sorted(strategy_names(), key=lambda name: name != default)
     kinds = [
         StrategyKind(
-            name=name, description=DESCRIPTIONS[name], default=name == default, options_schema=options_schema(name)
+            name=name,
+            description=DESCRIPTIONS.get(name, "Of a package that is installed beside the server."),
+            default=name == default,
+            options_schema=options_schema(name),
         )
         for name in names
     ]

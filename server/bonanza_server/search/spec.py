@@ -353,7 +353,10 @@ def options_schema(name: str) -> dict[str, Any]:
     """
     if name not in OPTIONS:
         own = own_strategy(name, {})
-        return {"type": "object", "properties": {key: {"default": value} for key, value in (own.options if own else {}).items()}}
+        return {
+            "type": "object",
+            "properties": {key: {"default": value} for key, value in (own.options if own else {}).items()},
+        }
     kind = OPTIONS[name]
     said = _attributes(kind.__doc__ or "")
     properties = {

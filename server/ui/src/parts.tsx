@@ -74,8 +74,12 @@ export function Segmented<T extends string>({ label, options, value, onChange }:
 
 export function Copy({ text, children, kind = "plain" }: { text: string | (() => string | Promise<string>); children?: ComponentChildren; kind?: "plain" | "quiet" }) {
   const [done, setDone] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const [wrong, setWrong] = useState<Error | null>(null);
   const copy = async () => {
-    const given = typeof text === "string" ? text : await text();
+    let given = "";
+    setBusy(true);
+    try { given = typeof text === "string" ? text : await text(); } catch (error) { setWrong(error as Error); return; } finally { setBusy(false); }
     try { await navigator.clipboard.writeText(given); } catch {
       const area = Object.assign(document.createElement("textarea"), { value: given });
       document.body.append(area); area.select(); document.execCommand("copy"); area.remove();
@@ -83,7 +87,12 @@ export function Copy({ text, children, kind = "plain" }: { text: string | (() =>
     setDone(true);
     setTimeout(() => setDone(false), 1500);
   };
-  return <Button icon={done ? "check" : "copy"} kind={kind} onClick={() => void copy()} title={children ? undefined : "Copy"}>{children}</Button>;
+  return (
+    <>
+      <Button icon={done ? "check" : "copy"} kind={kind} disabled={busy} onClick={() => void copy()} title={children ? undefined : "Copy"}>{children}</Button>
+      {wrong && <Dialog title="Nothing was copied" onClose={() => setWrong(null)}><Problem error={wrong} /></Dialog>}
+    </>
+  );
 }
 
 export function Command({ text }: { text: string }) {

@@ -9,7 +9,7 @@ import { Atlases, BestSoFar, Curves, Fits, Importance, Predicted } from "./pictu
 import { pairsOf, resultsOf, tauOf, type Results } from "./results";
 import { Meter } from "./studies";
 import { Star, Trials, useArchitectures } from "./table";
-import { get, post, studyPath, type AttemptRecord, type Json, type Study, type StudyColumns, type StudyEvent, type StudyWorker, type ValidCell } from "./wire";
+import { get, post, studyPath, text, type AttemptRecord, type Json, type Study, type StudyColumns, type StudyEvent, type StudyWorker, type ValidCell } from "./wire";
 
 export const TABS = [["", "Overview"], ["trials", "Trials"], ["space", "Space"], ["model", "Model"], ["workers", "Workers"], ["events", "Events"], ["setup", "Setup"]] as const;
 
@@ -211,12 +211,13 @@ function BestCell({ study, open }: { study: Study; open: (number: number) => voi
 }
 
 /** The cell for other programs. */
-export function CellCopies({ cell }: { study: string; cell: ValidCell | null; number: number }) {
+export function CellCopies({ study, cell, number }: { study: string; cell: ValidCell | null; number: number }) {
   if (!cell) return null;
   return (
     <div class="copies">
       {cell.text !== JSON.stringify(cell.architecture) && <Copy text={cell.text}>Genotype</Copy>}
       <Copy text={JSON.stringify(cell.architecture)}>JSON</Copy>
+      <Copy text={() => text(`${studyPath(study)}/trials/${number}/code`)}>PyTorch</Copy>
     </div>
   );
 }

@@ -81,6 +81,13 @@ export async function call<T>(method: string, path: string, body?: unknown, sign
   if (answer.status === 401 && !path.startsWith("/ui/")) onUnauthorized.tell();
   throw new ProblemError(answer.status, problem.title ?? answer.statusText, problem.detail ?? "The answer is not one of this server's.", problem.errors ?? []);
 }
+/** What is no JSON: a file's text. */
+export async function text(path: string): Promise<string> {
+  const answer = await fetch(path, { credentials: "same-origin" });
+  if (answer.ok) return answer.text();
+  const problem = (await answer.json()) as { title: string; detail: string };
+  throw new ProblemError(answer.status, problem.title, problem.detail);
+}
 export const get = <T,>(path: string, signal?: AbortSignal): Promise<T> => call<T>("GET", path, undefined, signal);
 export const post = <T,>(path: string, body: unknown = {}): Promise<T> => call<T>("POST", path, body);
 export const studyPath = (name: string): string => `/v1/studies/${encodeURIComponent(name)}`;
