@@ -4,12 +4,12 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { Picture, Strip, described, useCell } from "./cell";
 import { ago, clock, delta, hours, moment, plural, span, value, whole } from "./format";
 import { Feed } from "./feed";
-import { Ask, Button, Card, Command, Copy, Dialog, Empty, Problem, Skeleton, State, Tags, type Question } from "./parts";
+import { Ask, Button, Card, Command, Copy, Dialog, Empty, Problem, Skeleton, State, Tags, useEvery, type Question } from "./parts";
 import { Atlases, BestSoFar, Curves, Fits, Importance, Predicted } from "./pictures";
 import { pairsOf, resultsOf, tauOf, type Results } from "./results";
 import { Meter } from "./studies";
 import { Star, Trials, useArchitectures } from "./table";
-import { get, post, studyPath, text, type AttemptRecord, type Json, type Study, type StudyColumns, type StudyEvent, type StudyWorker, type ValidCell } from "./wire";
+import { get, post, studyPath, text, type AttemptRecord, type Json, type Machine, type Study, type StudyColumns, type StudyEvent, type StudyWorker, type ValidCell } from "./wire";
 
 export const TABS = [["", "Overview"], ["trials", "Trials"], ["space", "Space"], ["model", "Model"], ["workers", "Workers"], ["events", "Events"], ["setup", "Setup"]] as const;
 
@@ -297,9 +297,40 @@ function WorkersTab({ feed, columns, open }: { feed: Feed; columns: StudyColumns
           </table>
         </div>
       </Card>
+      <Machines study={feed.name} open={open} />
       {live.attempts.some((attempt) => attempt.curve.step.length) && <Card title="Being trained"><Curves height={260} label="Running trials" curves={live.attempts.filter((attempt) => attempt.curve.step.length).map((attempt) => ({ name: `trial ${attempt.trial}`, curve: attempt.curve }))} /></Card>}
       {columns.study.state !== "finished" && <Card title="One more"><Command text={workerCommand(feed.name, evaluators(columns.space_kind)[0][0])} /></Card>}
     </div>
+  );
+}
+
+/** What the daemons say of themselves: their slots, and the GPUs as their drivers see them. */
+function Machines({ study, open }: { study: string; open: (number: number) => void }) {
+  const [machines, setMachines] = useState<Machine[]>([]);
+  useEvery(5, () => void get<{ workers: Machine[] }>(`/v1/workers?study=${encodeURIComponent(study)}`).then((read) => setMachines(read.workers), () => undefined), [study]);
+  return (
+    <>
+      {machines.filter((machine) => machine.state !== "stopped" || machine.silent_s < 600).map((machine) => (
+        <Card key={machine.id} title={<>{machine.id} <State state={machine.state} /></>} aside={<span class={machine.silent_s > 100 && machine.state !== "stopped" ? "warn-text" : "dim"}>heard of {ago(machine.silent_s)}</span>}>
+          <div class="machine">
+            <table class="plain">
+              <thead><tr><th scope="col">Slot</th><th scope="col">State</th><th scope="col">Trial</th><th scope="col" class="right">Measured</th><th scope="col" class="right">Failed</th></tr></thead>
+              <tbody>{machine.slots.map((slot) => (
+                <tr key={slot.name}><th scope="row" class="mono">{slot.name}</th><td><State state={slot.state} />{slot.error && <small class="bad-text"> {slot.error.slice(0, 160)}</small>}</td>
+                  <td>{slot.trial === null ? <span class="dim">–</span> : <button type="button" class="link" onClick={() => open(slot.trial as number)}>{slot.trial}</button>}</td><td class="right number">{whole(slot.measured)}</td><td class="right number">{whole(slot.failed)}</td></tr>
+              ))}</tbody>
+            </table>
+            {machine.gpus.length > 0 && (
+              <dl class="gpus">{machine.gpus.map((gpu) => (
+                <><dt key={gpu.id}>{gpu.id} <span class="dim">{gpu.name}</span></dt>
+                  <dd>{gpu.utilisation !== null && <><Meter share={gpu.utilisation / 100} label={`Load of GPU ${gpu.id}`} /><span class="number">{Math.round(gpu.utilisation)} %</span></>}
+                    {gpu.memory_used_mb !== null && <span class="dim number">{(gpu.memory_used_mb / 1024).toFixed(1)}{gpu.memory_total_mb !== null && ` of ${Math.round(gpu.memory_total_mb / 1024)}`} GiB</span>}</dd></>
+              ))}</dl>
+            )}
+          </div>
+        </Card>
+      ))}
+    </>
   );
 }
 

@@ -25,6 +25,9 @@ export interface AttemptRecord {
   expires_at: string; ended_at: string | null; progress: number | null; outcome: string | null; value: number | null; error: TrialError | null; curve: Curve;
 }
 export interface StudyWorker { worker_id: string | null; trials: number[]; last_seen_at: string; succeeded: number; failed: number; lost: number; released: number; busy_s: number }
+export interface Slot { name: string; state: string; trial: number | null; measured: number; failed: number; failures_in_a_row: number; error: string | null }
+export interface Gpu { id: string; name: string; utilisation: number | null; memory_used_mb: number | null; memory_total_mb: number | null }
+export interface Machine { id: string; study: string | null; evaluator: string; state: string; host: string; slots: Slot[]; gpus: Gpu[]; silent_s: number }
 export interface Live { now: string; attempts: AttemptRecord[]; workers: StudyWorker[] }
 export interface StudyGlance { study: Study; space_kind: string; workers: number; best_so_far: number[]; last_result_at: string | null }
 export interface Effect { choice: string; count: number; effect: number | null; error: number | null }
