@@ -114,9 +114,9 @@ class Trial(Answer):
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        from bonanza.notebook import html
+        from bonanza.notebook.record import record
 
-        return html.record(self)
+        return record(self)
 
 
 class Posterior(Answer):
