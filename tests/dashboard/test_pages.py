@@ -232,7 +232,7 @@ def test_light_or_dark_is_as_the_system_has_it_until_one_is_chosen(site: LiveSer
 
 
 PAGES = ("", "/new", "/studies/seen", "/studies/seen/trials", "/studies/seen/space", "/studies/seen/model",
-         "/studies/seen/workers", "/studies/seen/events", "/studies/seen/setup", "/studies/seen/trials/5", "/nowhere")  # fmt: skip
+         "/studies/seen/workers", "/studies/seen/events", "/studies/seen/report", "/studies/seen/setup", "/studies/seen/trials/5", "/nowhere")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,13 @@ import { ago, clock, delta, hours, moment, plural, span, value, whole } from "./
 import { Feed } from "./feed";
 import { Ask, Button, Card, Command, Copy, Dialog, Empty, Problem, Skeleton, State, Tags, useEvery, type Question } from "./parts";
 import { Atlases, BestSoFar, Curves, Fits, Importance, Predicted } from "./pictures";
+import { ReportTab } from "./report";
 import { pairsOf, resultsOf, tauOf, type Results } from "./results";
 import { Meter } from "./studies";
 import { Star, Trials, useArchitectures } from "./table";
 import { get, post, studyPath, text, type AttemptRecord, type Json, type Machine, type Study, type StudyColumns, type StudyEvent, type StudyWorker, type ValidCell } from "./wire";
 
-export const TABS = [["", "Overview"], ["trials", "Trials"], ["space", "Space"], ["model", "Model"], ["workers", "Workers"], ["events", "Events"], ["setup", "Setup"]] as const;
+export const TABS = [["", "Overview"], ["trials", "Trials"], ["space", "Space"], ["model", "Model"], ["workers", "Workers"], ["events", "Events"], ["report", "Report"], ["setup", "Setup"]] as const;
 
 export function useFeed(name: string): Feed {
   const [feed, setFeed] = useState(() => new Feed(name));
@@ -45,6 +46,7 @@ export function StudyPage({ name, tab, go, may, connected }: { name: string; tab
   const questions: Record<string, Question> = {
     pause: { title: `Pause ${name}?`, text: "No more trials are started. Those under way go on, and their results are kept.", action: "Pause", reason: true, run: act("pause") },
     resume: { title: `Resume ${name}?`, text: study.state === "finished" ? "The study is reopened, and workers that ask get trials again." : "Workers that ask get trials again.", action: "Resume", reason: true, run: act("resume") },
+    confirm: { title: `Confirm the best cells of ${name}?`, text: "The search ends now. The best cells, as the model has them, are trained again over several seeds, and the report compares them with random ones.", action: "Confirm", run: async () => { await post(`${studyPath(name)}/confirm`, {}); await feed.refresh(); } },
     finish: { title: `Finish ${name}?`, text: "No more trials are started, and workers that ask are sent home. Results that are still on their way are kept. It can be reopened.", action: "Finish", reason: true, danger: true, run: act("finish") },
   };
   return (
@@ -59,6 +61,7 @@ export function StudyPage({ name, tab, go, may, connected }: { name: string; tab
             <Button icon="plus" onClick={() => setQueueing(true)}>Queue a cell</Button>
             {study.state === "running" && <Button icon="pause" onClick={() => setAsking(questions.pause)}>Pause</Button>}
             {study.state !== "running" && <Button icon="play" onClick={() => setAsking(questions.resume)}>Resume</Button>}
+            {study.state !== "finished" && study.trials.complete > 0 && <Button icon="check" onClick={() => setAsking(questions.confirm)}>Confirm</Button>}
             {study.state !== "finished" && <Button icon="flag" onClick={() => setAsking(questions.finish)}>Finish</Button>}
           </div>
         )}
@@ -80,6 +83,7 @@ export function StudyPage({ name, tab, go, may, connected }: { name: string; tab
       {tab === "model" && <ModelTab feed={feed} columns={columns} results={results} open={open} />}
       {tab === "workers" && <WorkersTab feed={feed} columns={columns} open={open} />}
       {tab === "events" && <EventsTab feed={feed} columns={columns} open={open} />}
+      {tab === "report" && <ReportTab columns={columns} open={open} />}
       {tab === "setup" && <SetupTab study={study} />}
       {asking && <Ask question={asking} onClose={() => setAsking(null)} />}
       {queueing && <Queue study={name} columns={columns} onClose={() => setQueueing(false)} done={() => void feed.refresh()} />}
