@@ -24,7 +24,7 @@ from bonanza_server.bench.nasbench101 import read
 from bonanza_server.search.correlation import spearman
 from bonanza_server.search.embedder import Sample, embedder
 from bonanza_server.search.history import History, Source
-from bonanza_server.search.spec import BonasOptions
+from bonanza_server.search.options import BonasOptions
 from bonanza_server.search.strategy import strategy_from_spec
 from bonanza_server.search.surrogates.bayesian_regression import BayesianRegression
 from tests.benchmarks.predictors import observations, spread

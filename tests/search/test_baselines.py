@@ -12,7 +12,7 @@ from bonanza.spaces import Architecture, space_from_spec
 from bonanza_server.search.acqopt import unseen_samples
 from bonanza_server.search.history import History, Observation
 from bonanza_server.search.local_search import Walk
-from bonanza_server.search.spec import LocalSearchOptions
+from bonanza_server.search.options import LocalSearchOptions
 from bonanza_server.search.strategy import strategy_from_spec
 
 SPACE = space_from_spec(

@@ -19,8 +19,8 @@ from bonanza_server.search.correlation import spearman
 from bonanza_server.search.embedder import embedder
 from bonanza_server.search.graph_tensors import GraphEncoder
 from bonanza_server.search.history import History, Observation
+from bonanza_server.search.options import BonasOptions
 from bonanza_server.search.samplers import evolved
-from bonanza_server.search.spec import BonasOptions
 from bonanza_server.search.strategy import strategy_from_spec
 from bonanza_server.search.surrogates.bayesian_regression import (
     BayesianRegression,

@@ -21,8 +21,8 @@ from bonanza_server.search.nasbot import (
     UnknownNetworks,
     representatives,
 )
+from bonanza_server.search.options import NasbotOptions
 from bonanza_server.search.otmann import Otmann, _memory
-from bonanza_server.search.spec import NasbotOptions
 from bonanza_server.search.surrogates.transport_process import (
     AMPLITUDE,
     DECAY,

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bonanza_server.search.rules import MOST_SOURCES
 from bonanza_server.search.spec import (
-    MOST_SOURCES,
     InvalidStrategy,
     n_initial,
     sources_of,

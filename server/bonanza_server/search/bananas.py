@@ -27,8 +27,8 @@ from bonanza_server.search.correlation import spearman
 from bonanza_server.search.encodings import Encoder, Rows, encoder_for
 from bonanza_server.search.exhaustive import is_listed, listing_of
 from bonanza_server.search.history import History, Proposal
+from bonanza_server.search.options import BananasOptions
 from bonanza_server.search.random_search import RandomModel
-from bonanza_server.search.spec import BananasOptions
 from bonanza_server.search.surrogates.meta_network import MetaNetworks, Training, train
 from bonanza_server.search.targets import TargetScale
 

@@ -28,8 +28,8 @@ from bonanza_server.search.candidates import candidates
 from bonanza_server.search.catalogue import catalogue_of, is_listed
 from bonanza_server.search.correlation import spearman
 from bonanza_server.search.history import History, Proposal
+from bonanza_server.search.options import BonanzaOptions
 from bonanza_server.search.random_search import RandomModel
-from bonanza_server.search.spec import BonanzaOptions
 from bonanza_server.search.surrogates import gaussian_process
 from bonanza_server.search.surrogates.gaussian_process import GaussianProcess, Prior, scaled
 from bonanza_server.search.upper_scale import UpperScale

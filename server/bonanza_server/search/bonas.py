@@ -24,10 +24,10 @@ from bonanza_server.search.acqopt import python_random
 from bonanza_server.search.acquisition import log_expected_improvement
 from bonanza_server.search.batch import MOST_PENDING, greedy
 from bonanza_server.search.history import History, Proposal
+from bonanza_server.search.options import BonasOptions
 from bonanza_server.search.policy_sampler import reinforced
 from bonanza_server.search.random_search import RandomModel
 from bonanza_server.search.samplers import evolved, sampled
-from bonanza_server.search.spec import BonasOptions
 from bonanza_server.search.surrogates.bayesian_regression import BayesianRegression, UnknownWeights
 from bonanza_server.search.targets import TargetScale
 from bonanza_server.search.transfer import Transfer, transferred

@@ -19,7 +19,7 @@ from bonanza.spaces import Architecture, LabelledDag
 from bonanza_server.search.cell_text import MOST_VERTICES
 from bonanza_server.search.graph_tensors import GraphEncoder
 from bonanza_server.search.history import Observation
-from bonanza_server.search.spec import BonasOptions
+from bonanza_server.search.options import BonasOptions
 from bonanza_server.search.surrogates.graph_network import GraphNetwork
 from bonanza_server.search.surrogates.perceptron import CODE_WIDTHS, Perceptron
 from bonanza_server.search.surrogates.predictor import Body, Predictor, PredictorTraining, train

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from bonanza.spaces import Architecture
 from bonanza_server.search.acqopt import TRIES, Unseen, filled_up, python_random
 from bonanza_server.search.history import History, Proposal
+from bonanza_server.search.options import EvolutionOptions
 from bonanza_server.search.random_search import RandomModel
-from bonanza_server.search.spec import EvolutionOptions
 
 FRUITLESS = 20
 """Tournaments in a row without a new child after which the rest is drawn at random: the population's surroundings are used up."""

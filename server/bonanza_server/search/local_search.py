@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from bonanza.spaces import Architecture
 from bonanza_server.search.acqopt import Unseen, filled_up, python_random
 from bonanza_server.search.history import History, Observation, Proposal
+from bonanza_server.search.options import LocalSearchOptions
 from bonanza_server.search.random_search import RandomModel
-from bonanza_server.search.spec import LocalSearchOptions
 
 
 class Walk:

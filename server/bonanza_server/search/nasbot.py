@@ -26,9 +26,9 @@ from bonanza_server.search.acquisition import log_expected_improvement
 from bonanza_server.search.acquisition_evolution import evolve
 from bonanza_server.search.batch import greedy, places
 from bonanza_server.search.history import History, Observation, Proposal
+from bonanza_server.search.options import NasbotOptions
 from bonanza_server.search.otmann import Otmann, Penalties, distances
 from bonanza_server.search.random_search import RandomModel
-from bonanza_server.search.spec import NasbotOptions
 from bonanza_server.search.surrogates.transport_process import FLOOR, TransportProcess
 from bonanza_server.search.targets import TargetScale
 from bonanza_server.search.transport_budget import FEW, affordable, canonical, evaluations, transport_arcs

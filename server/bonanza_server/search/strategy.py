@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from bonanza.spaces import Architecture
 from bonanza_server.search.history import History, Proposal
-from bonanza_server.search.own import OwnStrategy
-from bonanza_server.search.spec import (
+from bonanza_server.search.options import (
     BananasOptions,
     BonanzaOptions,
     BonasOptions,
@@ -16,8 +15,9 @@ from bonanza_server.search.spec import (
     LocalSearchOptions,
     NasbotOptions,
     SurrogateOptions,
-    strategy_options,
 )
+from bonanza_server.search.own import OwnStrategy
+from bonanza_server.search.spec import strategy_options
 
 if TYPE_CHECKING:
     import numpy as np

@@ -20,9 +20,10 @@ from bonanza_server.search.batch import choose
 from bonanza_server.search.correlation import spearman
 from bonanza_server.search.encodings import encoder_for
 from bonanza_server.search.history import History, Observation, Proposal
+from bonanza_server.search.options import MODELS, SurrogateOptions
 from bonanza_server.search.own import own_surrogate
 from bonanza_server.search.random_search import RandomModel
-from bonanza_server.search.spec import MODELS, InvalidStrategy, SurrogateOptions
+from bonanza_server.search.spec import InvalidStrategy
 from bonanza_server.search.strategy import Strategy, strategy_from_spec
 from bonanza_server.search.targets import TargetScale
 

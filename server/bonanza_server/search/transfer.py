@@ -17,7 +17,7 @@ import numpy as np
 from bonanza_server.search.correlation import spearman
 from bonanza_server.search.embedder import Embedder, Sample, embedder
 from bonanza_server.search.history import History
-from bonanza_server.search.spec import BonasOptions
+from bonanza_server.search.options import BonasOptions
 from bonanza_server.search.surrogates.bayesian_regression import BayesianRegression
 from bonanza_server.search.targets import TargetScale
 
