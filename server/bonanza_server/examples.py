@@ -285,7 +285,7 @@ BODIES: Final[dict[str, JSON]] = {
         "strategies": [
             {
                 "name": "bonanza",
-                "description": "The default: a Gaussian process on three views of a cell.",
+                "description": "The default: a Gaussian process on several views of a cell.",
                 "default": True,
                 "options_schema": {
                     "type": "object",

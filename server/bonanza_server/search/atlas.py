@@ -2,7 +2,7 @@
 
 Notation
 --------
-Z   (n, d)   the three views of every cell side by side (``views``), each scaled so that two random cells are as far apart in one as in the other
+Z   (n, d)   the views of every cell side by side (``views``), each scaled so that two random cells are as far apart in one as in the other
 x, y         the first two principal components of Z, of measured and pending cells and of ``SAMPLED`` cells drawn from the space
 D   (m, k)   of the m measured cells, one column for each choice at each place: 1 where the cell has it
 b   (k,)     effects: ridge regression of the values on D, each place's effects centred on its choices' counts
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from bonanza.spaces import Architecture, SearchSpace, space_from_spec
 from bonanza.spaces.palette import colour_of
-from bonanza_server.search.views import NAMES, dense, features_of, views_of
+from bonanza_server.search.views import dense, features_of, views_of
 
 SAMPLED = 240
 MOST_PLACES = 24
@@ -89,10 +89,9 @@ def plane(space: SearchSpace, cells: Sequence[Architecture], goodness: Matrix) -
 def encoding(space: SearchSpace, cells: Sequence[Architecture]) -> Matrix:
     """Z, (n, d)."""
     features = [features_of(cell) for cell in cells]
-    scales = views_of(space).distances
     views = [
         dense([getattr(one, name) for one in features]).astype(np.float64) / np.sqrt(scale)
-        for name, scale in zip(NAMES, scales, strict=True)
+        for name, scale in views_of(space).distances.items()
     ]
     return np.concatenate(views, axis=1)
 
