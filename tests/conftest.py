@@ -31,7 +31,7 @@ settings.load_profile("suite")
 
 _numbers = itertools.count()
 
-MAY_SKIP = {"bench_data", "gpu", "chromium"}
+MAY_SKIP = {"bench_data", "gpu", "chromium", "smac"}
 """The only tests that may skip: what they need is not in every clone."""
 
 

@@ -78,6 +78,7 @@ def test_without_smac_its_peer_says_what_it_needs(pool: Table, monkeypatch: pyte
         parse("smac", peer=True).start(pool, 0)
 
 
+@pytest.mark.smac
 def test_smac_searches_without_measuring_a_network_twice(pool: Table) -> None:
     pytest.importorskip("smac", reason="the peer smac brings twenty packages, and is installed by hand")
     outcome = race(pool, parse("smac:challengers=50", peer=True), 0, TERMS)
