@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 # Test processes; much of the suite waits for servers and workers that it has killed.
-JOBS   ?= 2
+JOBS   ?= 3
 
 .PHONY: demo test lint format bench ui clean help
 

@@ -1,6 +1,6 @@
 """What the networks of every search space must hold: built, trained a step, saved, loaded, exported.
 
-Subclass ``NetworkContract`` with a ``spec``. ``BONANZA_NETWORK_CELLS`` is how many random cells of each space are tried, 5 unless set.
+Subclass ``NetworkContract`` with a ``spec``. ``BONANZA_NETWORK_CELLS`` is how many random cells of each space are tried, 2 unless set.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from bonanza.spaces import Architecture, SearchSpace, space_from_spec
 from bonanza.worker.networks import Skeleton, build, export_code, parameter_count
 
-CELLS = int(os.environ.get("BONANZA_NETWORK_CELLS", "5"))
+CELLS = int(os.environ.get("BONANZA_NETWORK_CELLS", "2"))
 
 
 class NetworkContract:

@@ -18,7 +18,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bonanza.schemas.trial import Directive
 from bonanza.spaces import SearchSpace, space_from_spec
@@ -92,34 +92,26 @@ def serve(socket: Socket) -> None:
     threading.Thread(target=link.listen, daemon=True).start()
     socket.send(Ready(evaluator.grace_s))
     while True:
-        job = link.jobs.get()
-        try:
-            chosen = evaluator if job.protocol is None else by_protocol(setup, job.protocol)
-        except Exception as error:  # noqa: BLE001 - of this trial's protocol alone: others go on
-            link.say(Done(Result.failed(failure_of(error))))
-            continue
-        link.say(measure(chosen, space, job, setup.study, link))
+        link.say(measure(evaluator, space, link.jobs.get(), setup, link))
 
 
-def by_protocol(setup: Setup, protocol: Mapping[str, Any]) -> Evaluator:
-    """The evaluator of a trial that is trained by a protocol of its own.
+def check_protocol(evaluator: str, job: Job) -> None:
+    """Nothing, where the evaluator can train the job as it is to be trained.
 
     Raises:
-        BrokenEvaluator: it cannot follow the protocol, or knows of none: its value would be taken for what it is not.
+        BrokenEvaluator: the trial has a protocol of its own and the evaluator knows of none: its value would be taken for what it is not.
     """
-    if not setup.evaluator.startswith("train:"):
-        raise BrokenEvaluator(f"{setup.evaluator} follows no training protocol, and this trial has one of its own")
-    made = evaluator_from_text(setup.evaluator, protocol=protocol)
-    made.check(space_from_spec(setup.space))
-    return made
+    if job.protocol is not None and not evaluator.startswith("train:"):
+        raise BrokenEvaluator(f"{evaluator} follows no training protocol, and this trial has one of its own")
 
 
-def measure(evaluator: Evaluator, space: SearchSpace, job: Job, study: str, link: DaemonLink) -> Done | Yielded:
+def measure(evaluator: Evaluator, space: SearchSpace, job: Job, setup: Setup, link: DaemonLink) -> Done | Yielded:
     """One measurement; whatever the evaluator raises is in the answer."""
     trial = TrialContext(
-        job.number, seed=job.seed, study=study, checkpoint=job.checkpoint, protocol=job.protocol, link=link
+        job.number, seed=job.seed, study=setup.study, checkpoint=job.checkpoint, protocol=job.protocol, link=link
     )
     try:
+        check_protocol(setup.evaluator, job)
         architecture = space.validate(dict(job.architecture))
         return Done(evaluator.evaluate(architecture, trial).tellable())
     except Stopped as stopped:
