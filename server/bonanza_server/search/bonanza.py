@@ -27,11 +27,12 @@ from bonanza_server.search.believer import Acquisition, choose
 from bonanza_server.search.candidates import candidates
 from bonanza_server.search.catalogue import catalogue_of, is_listed
 from bonanza_server.search.correlation import spearman
-from bonanza_server.search.history import History, Proposal
+from bonanza_server.search.history import History, Observation, Proposal, Source
 from bonanza_server.search.options import BonanzaOptions
 from bonanza_server.search.random_search import RandomModel
-from bonanza_server.search.surrogates import gaussian_process
-from bonanza_server.search.surrogates.gaussian_process import GaussianProcess, Prior, scaled
+from bonanza_server.search.surrogates import warm_start
+from bonanza_server.search.surrogates.gaussian_process import GaussianProcess, Prior, scaled, subset
+from bonanza_server.search.surrogates.warm_start import MOST_LENT, Results, WarmStart
 from bonanza_server.search.upper_scale import UpperScale
 from bonanza_server.search.views import Rows, dense, features_of, views_of
 
@@ -47,12 +48,18 @@ SHORTLIST = 1024
 
 @dataclass(frozen=True)
 class BonanzaModel:
-    """A Gaussian process fitted to a history of at least one observation."""
+    """A Gaussian process fitted to a history of at least one observation; ``cells`` are those it is of, other studies' first."""
 
     options: BonanzaOptions
     history: History
     scale: UpperScale
-    process: GaussianProcess
+    start: WarmStart
+    cells: tuple[Architecture, ...]
+
+    @property
+    def process(self) -> GaussianProcess:
+        """The process."""
+        return self.start.process
 
     @property
     def names(self) -> list[str]:
@@ -63,6 +70,13 @@ class BonanzaModel:
     def diagnostics(self) -> dict[str, Any]:
         """How the fit went; the last is the rank correlation of the results with what all others say of each."""
         likeliest, targets = self.process.members[0].hyper, self.process.targets
+        read = readable(self.history)
+        sources = {source.study: len(source.observations) for source in read}
+        correlations = dict(zip(sources, self.start.correlations, strict=True))
+        without = {
+            "correlations": correlations,
+            "left_out_without_sources": spearman(self.start.scratch.left_out(), targets),
+        }
         return {
             "observations": len(targets),
             "members": len(self.process.members),
@@ -70,13 +84,14 @@ class BonanzaModel:
             "lengths": dict(zip(self.names, likeliest.lengths.tolist(), strict=True)),
             "noise": float(likeliest.noise),
             "left_out_rank_correlation": spearman(self.process.left_out(), targets),
+            **({"sources": sources, **without} if self.options.warm_start_from else {}),
         }
 
     def predict(self, architectures: Sequence[Architecture]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and standard deviation of the cells' true values, (n,) and (n,), in the objective's unit."""
         if not architectures:
             return np.empty(0), np.empty(0)
-        known, others = views_beside(self.history, architectures, self.names)
+        known, others = views_beside(self.history.space, self.cells, architectures, self.names)
         predicted = [self.process.predict(self._distances(known, rows)) for rows in _chunks(others, len(known[0]))]
         means, stds = zip(*predicted, strict=True)
         return self.scale.values(np.concatenate(means), np.concatenate(stds))
@@ -93,7 +108,7 @@ class BonanzaModel:
         if not cells:
             return []
         pending = history.pending[-MOST_PENDING:]
-        known, others = views_beside(history, [*cells, *pending], self.names)
+        known, others = views_beside(history.space, self.cells, [*cells, *pending], self.names)
         kept = self._shortlist(known, [view[: len(cells)] for view in others], max(SHORTLIST, 2 * n), rng)
         index = np.concatenate((kept, np.arange(len(cells), len(cells) + len(pending))))
         rows = [view[index] for view in others]
@@ -141,16 +156,43 @@ def scales_of(space: SearchSpace, names: Sequence[str]) -> list[float]:
 
 
 def views_beside(
-    history: History, others: Sequence[Architecture], names: Sequence[str]
+    space: SearchSpace, known: Sequence[Architecture], others: Sequence[Architecture], names: Sequence[str]
 ) -> tuple[list[Rows], list[Rows]]:
-    """The views ``names`` of the observed cells and of ``others``, with the same columns."""
-    known = [observed.architecture for observed in history.evidence]
-    if is_listed(history.space):
-        catalogue = catalogue_of(history.space)
+    """The views ``names`` of the ``known`` cells and of ``others``, with the same columns."""
+    if is_listed(space):
+        catalogue = catalogue_of(space)
         return catalogue.rows(known, names), catalogue.rows(others, names)
     features = [features_of(cell) for cell in (*known, *others)]
     views = [dense([getattr(one, name) for one in features]) for name in names]
     return [view[: len(known)] for view in views], [view[len(known) :] for view in views]
+
+
+@dataclass(frozen=True)
+class Told:
+    """Some of a study's observations, and their targets on the scale of all of them; (n,)."""
+
+    observations: tuple[Observation, ...]
+    targets: NDArray[np.float64]
+    scale: UpperScale
+
+    @classmethod
+    def of(cls, observations: Sequence[Observation], *, maximize: bool, most: int) -> Told:
+        """``most`` of them."""
+        values = [observed.value for observed in observations]
+        scale = UpperScale.of(values, maximize=maximize)
+        targets = scale.targets(values)
+        rows = subset(targets, most)
+        return cls(tuple(observations[row] for row in rows), targets[rows], scale)
+
+    @property
+    def cells(self) -> list[Architecture]:
+        """What was observed."""
+        return [observed.architecture for observed in self.observations]
+
+
+def readable(history: History) -> list[Source]:
+    """The sources with results in this space: a study may since have been deleted, and its name be another's."""
+    return [source for source in history.sources if source.space == history.space and source.observations]
 
 
 class Bonanza:
@@ -170,15 +212,24 @@ class Bonanza:
         """The process of ``history``; without a single observation there is nothing to fit, and cells are drawn at random."""
         if not history.observations:
             return RandomModel(history)
-        values = [observed.value for observed in history.evidence]
-        scale = UpperScale.of(values, maximize=history.maximize)
-        measurements = np.array([observed.weight for observed in history.evidence])
+        studies = readable(history)
+        most = MOST_LENT // max(1, len(studies))
+        parts = [Told.of(one.observations, maximize=one.maximize, most=most) for one in studies]
+        parts.append(own := Told.of(history.evidence, maximize=history.maximize, most=len(history.evidence)))
         names = self.options.views.split("+")
-        known, _ = views_beside(history, (), names)
+        known, _ = views_beside(history.space, [cell for part in parts for cell in part.cells], (), names)
+        ends = np.cumsum([len(part.cells) for part in parts])[:-1]
+        views = zip(*(np.split(view, ends) for view in known), strict=True)
+        *others, results = (
+            Results(list(rows), part.targets, np.array([observed.weight for observed in part.observations]))
+            for rows, part in zip(views, parts, strict=True)
+        )
         prior = Prior(tuple(WEIGHTS[name] for name in names), tuple(LENGTHS[name] for name in names), noise=0.01)
-        scales = scales_of(history.space, names)
-        process = gaussian_process.fit(known, scale.targets(values), measurements, scales, prior)
-        return BonanzaModel(self.options, history, scale, process)
+        start = warm_start.fit(results, others, scales_of(history.space, names), prior)
+        read = [part for part, rho in zip(parts, (*start.correlations, 1.0), strict=True) if rho]
+        return BonanzaModel(
+            self.options, history, own.scale, start, tuple(cell for part in read for cell in part.cells)
+        )
 
     def propose(self, history: History, n: int, rng: np.random.Generator) -> list[Proposal]:
         """``n`` distinct unseen architectures; fewer only where the space holds no more."""

@@ -13,6 +13,8 @@ from bonanza_server.search.rules import flag, number, one_of, option, optional, 
 
 MODELS = ("bonanza", "bananas", "bonas", "nasbot")
 """Those whose model can be another strategy's surrogate."""
+WARM_INITIAL = 3
+"""Random trials of ``bonanza`` where other studies' results stand in for the rest of an initial design: enough to begin to judge them by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,11 +161,12 @@ class BonanzaOptions:
     """What may be set of ``bonanza``; nothing need be.
 
     Attributes:
-        n_initial: Random trials before the model is asked.
+        n_initial: Random trials before the model is asked; with ``warm_start_from`` 3 unless set, because the others' results stand in for the rest.
         views: What the process knows of a cell (see ``views``), with ``+`` between them.
         acquisition: ``ei`` (its logarithm), ``ucb``, ``its`` (independent Thompson sampling).
         beta: Standard deviations that ``ucb`` adds to the mean.
         candidates: Cells that are scored, at least, where the space is too large to be scored whole.
+        warm_start_from: Studies in the same space whose results are a prior as far as they foresee this study's (``surrogates.warm_start``); [] for none.
     """
 
     n_initial: int = option(10, whole(1, 10_000))
@@ -171,6 +174,7 @@ class BonanzaOptions:
     acquisition: str = option("ei", one_of("ei", "ucb", "its"))
     beta: float = option(1.0, number(0.0, 100.0))
     candidates: int = option(1000, whole(1, 10_000))
+    warm_start_from: tuple[str, ...] = option((), studies)
 
 
 def known_surrogate(value: object) -> str | None:

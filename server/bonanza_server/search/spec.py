@@ -13,6 +13,7 @@ from typing import Any, cast
 from bonanza import extensions
 from bonanza.spaces.kind import nearest_name
 from bonanza_server.search.options import (
+    WARM_INITIAL,
     BananasOptions,
     BonanzaOptions,
     BonasOptions,
@@ -137,6 +138,8 @@ def strategy_options(spec: object) -> Options | OwnStrategy:
         # 1 and 1.0 are the same learning rate; stored alike, they are the same study. Options can be hashed, so lists are tuples there.
         values[key] = float(value) if isinstance(known[key].default, float) else value
         values[key] = tuple(value) if isinstance(value, list) else values[key]
+    if values.get("warm_start_from"):
+        values.setdefault("n_initial", WARM_INITIAL)
     return kind(**values)
 
 

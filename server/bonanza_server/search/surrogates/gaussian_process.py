@@ -143,7 +143,8 @@ class GaussianProcess:
     def fitted(self) -> Vector:
         """The posterior mean at the observed cells, t - noise alpha; (n,). ``noise`` is 1 / m of each."""
         means = [
-            self.targets - (float(member.hyper.noise) * self.noise + SMALLEST) * member.alpha.numpy()
+            self.targets
+            - (float(member.hyper.noise) * self.noise + SMALLEST) * member.alpha[-len(self.targets) :].numpy()
             for member in self.members
         ]
         return np.asarray(np.mean(means, axis=0))
@@ -158,9 +159,9 @@ class GaussianProcess:
 
     def left_out(self) -> Vector:
         """What the likeliest member predicts of each observed cell from all the others (eq. 5.12); (n,)."""
-        member = self.members[0]
+        member, n = self.members[0], len(self.targets)
         precision = torch.cholesky_inverse(member.factor).diagonal()
-        return np.asarray(self.targets - (member.alpha / precision).numpy())
+        return np.asarray(self.targets - (member.alpha / precision)[-n:].numpy())
 
 
 def mixed(means: Tensor, variances: Tensor) -> tuple[Tensor, Tensor]:
@@ -191,20 +192,25 @@ def fit(
     few = [view[rows] for view in observed]
     likelihood = log_likelihoods(scaled(few, few, scales), targets[rows], measurements[rows], points)
     order = torch.argsort(-likelihood, stable=True)
-    count = int(np.clip(FLOPS / (n * n * (n / 3.0 + REFERENCE_CELLS)), 1, MEMBERS))
     distances = scaled(observed, observed, scales)
-    members = tuple(member_of(distances, targets, measurements, points[int(index)]) for index in order[:count])
+    chosen = order[: members_within(n)]
+    members = tuple(member_of(distances, targets, measurements, points[int(index)]) for index in chosen)
     return GaussianProcess(members, targets, 1.0 / measurements)
 
 
-def subset(targets: Vector) -> NDArray[np.intp]:
-    """The rows that the likelihood of the population is computed of, ascending: all, or the best ones and an even selection of the rest."""
+def members_within(n: int) -> int:
+    """How many members ``n`` observations allow, within ``FLOPS``."""
+    return int(np.clip(FLOPS / (n * n * (n / 3.0 + REFERENCE_CELLS)), 1, MEMBERS))
+
+
+def subset(targets: Vector, most: int = MOST_FITTED) -> NDArray[np.intp]:
+    """At most ``most`` rows, ascending: all, or the best ones and an even selection of the rest. The likelihood of the population is of so many."""
     n = len(targets)
-    if n <= MOST_FITTED:
+    if n <= most:
         return np.arange(n)
     order = np.argsort(-targets, kind="stable")
-    best, rest = order[: MOST_FITTED // 2], np.sort(order[MOST_FITTED // 2 :])
-    spread = np.linspace(0, len(rest) - 1, MOST_FITTED - len(best)).astype(np.intp)
+    best, rest = order[: most // 2], np.sort(order[most // 2 :])
+    spread = np.linspace(0, len(rest) - 1, most - len(best)).astype(np.intp)
     return np.sort(np.concatenate((best, rest[spread])))
 
 
@@ -212,10 +218,17 @@ def log_likelihoods(
     distances: Sequence[Tensor], targets: Vector, measurements: Vector, points: Hyperparameters
 ) -> Tensor:
     """Of the targets given each point of the population, σ² at its best and the mean integrated out, up to a constant; (p,)."""
-    chunks = range(0, len(points.noise), AT_ONCE)
-    return torch.cat(
-        [_profile(*_factored(distances, targets, measurements, points[start : start + AT_ONCE]))[2] for start in chunks]
-    )
+    return profiles(distances, targets, measurements, points)[2]
+
+
+def profiles(
+    distances: Sequence[Tensor], targets: Vector, measurements: Vector, points: Hyperparameters
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The likeliest mean and σ², and the log likelihood, at each point of the population; (p,) each."""
+    chunks = [points[start : start + AT_ONCE] for start in range(0, len(points.noise), AT_ONCE)]
+    found = [_profile(*_factored(distances, targets, measurements, chunk)) for chunk in chunks]
+    mean, signal, likelihood = (torch.cat(column) for column in zip(*found, strict=True))
+    return mean, signal, likelihood
 
 
 def _factored(
