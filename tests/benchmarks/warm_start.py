@@ -1,6 +1,6 @@
 """``warm_start_from`` on NAS-Bench-201: a search on CIFAR-100 after 50 random cells were measured on CIFAR-10, and after as many values that say nothing.
 
-    python -m tests.benchmarks.warm_start [--seeds 10] [--first-seed 0] [--target cifar100] [--sources none,cifar10,shuffled] [--option n_initial=3 ...]
+    python -m tests.benchmarks.warm_start [--seeds 10] [--first-seed 0] [--target cifar100] [--sources none,short,cifar10,shuffled] [--option n_initial=3 ...]
 
 Queries until the cell of the best mean validation accuracy is measured, as ``bonanza bench`` counts them (no noise, one worker, a miss counts twice the
 cap); the source's own trials are not counted, because they are there. The source of a seed is the same cells, with their values or with these shuffled.
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--target", default="cifar100")
-    parser.add_argument("--sources", default="none,cifar10,shuffled")
+    parser.add_argument("--sources", default="none,short,cifar10,shuffled", help="short: none, and n_initial=3")
     parser.add_argument("--option", action="append", default=[], help="of bonanza with a source")
     given = parser.parse_args(arguments)
     target, lender = (load("nasbench201", name, "", True) for name in (given.target, "cifar10"))
@@ -83,8 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in given.sources.split(","):
         counts = []
         for seed in range(given.first_seed, given.first_seed + given.seeds):
-            contestant = parse("bonanza", peer=False)
-            if name != "none":
+            contestant = parse("bonanza:n_initial=3" if name == "short" else "bonanza", peer=False)
+            if name in {"cifar10", "shuffled"}:
                 written = ":".join(("bonanza", 'warm_start_from=["source"]', *given.option))
                 warm = parse(written, peer=False)
                 source = source_of(lender, seed, shuffled=name == "shuffled")

@@ -124,3 +124,25 @@ def search_alone(server: ServerProcess, *, pace: random.Random, spool: Path) -> 
         trials = list(study.trials())
         whys = [study.explain(trial.number) for trial in trials]
         return [(t.origin, t.arch_id, t.seed, w.mean, w.std, w.acquisition) for t, w in zip(trials, whys, strict=True)]
+
+
+def test_a_search_that_is_warm_started_says_in_its_report_what_came_of_it(
+    server: ServerProcess, tmp_path: Path
+) -> None:
+    with Client(server.url, spool=tmp_path / "spool") as client:
+        client.create_study("before", space=NB201, strategy={"name": "random"}, budget={"max_trials": 12})
+        with Crew(server.url, "before", tmp_path, count=1, seconds=0.0) as crew:
+            crew.finish(timeout=60)
+        strategy = {"name": "bonanza", "warm_start_from": ["before"]}
+        study = client.create_study("after", space=NB201, strategy=strategy, budget={"max_trials": 6})
+        with Crew(server.url, "after", tmp_path, count=1, seconds=0.0) as crew:
+            crew.finish(timeout=90)
+        origins = [trial.origin for trial in study.trials()]
+        made = httpx.get(f"{server.url}{study.path}/report").json()["transfer"]
+        texts = [httpx.get(f"{server.url}{study.path}/report?format={form}").text for form in ("markdown", "html")]
+    assert origins[:3] == ["initial"] * 3
+    assert "acquisition" in origins[3:]
+    assert [(source["study"], source["cells"]) for source in made["sources"]] == [("before", 12)]
+    assert made["used"] == (made["sources"][0]["correlation"] > 0.0)
+    assert made["rank_correlation_without"] is not None
+    assert all("before (12 cells, correlation" in text for text in texts)

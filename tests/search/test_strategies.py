@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
-from bonanza_server.search.strategy import Strategy, strategy_from_spec
+from bonanza_server.search.history import History, Observation, Proposal, Source
+from bonanza_server.search.strategy import Model, Strategy, strategy_from_spec
 from tests.contracts.strategy import StrategyContract
 
 
@@ -108,6 +113,32 @@ class TestBonanza(StrategyContract):
     @pytest.fixture
     def strategy(self) -> Strategy:
         return strategy_from_spec({"name": "bonanza", "candidates": 120})
+
+
+class Lending:
+    """``bonanza`` beside another study in whatever space it is asked about: cells it may have measured itself, ties, and values out of all proportion."""
+
+    name = "bonanza"
+    n_initial = 3
+    strategy = strategy_from_spec({"name": "bonanza", "candidates": 30, "warm_start_from": ["other"]})
+
+    def fit(self, history: History, rng: np.random.Generator) -> Model:
+        return self.strategy.fit(self.beside(history), rng)
+
+    def propose(self, history: History, n: int, rng: np.random.Generator) -> list[Proposal]:
+        return self.strategy.propose(self.beside(history), n, rng)
+
+    def beside(self, history: History) -> History:
+        draw = random.Random(7)
+        values = (10.0, 10.0, 1e9, -1e308, 5e-324, 40.0, 55.0, 60.0, 61.0, 62.0)
+        observed = tuple(Observation(history.space.sample(draw), (value,), k) for k, value in enumerate(values))
+        return replace(history, sources=(Source("other", history.space, False, observed),))
+
+
+class TestBonanzaBesideAnotherStudy(StrategyContract):
+    @pytest.fixture
+    def strategy(self) -> Strategy:
+        return Lending()
 
 
 class TestNasbot(StrategyContract):

@@ -166,15 +166,27 @@ class Answered(Answer):
     evidence: str
 
 
-class Transfer(Answer):
-    """What other studies' results did to this one."""
+class TransferSource(Answer):
+    """Another study whose results the strategy read."""
 
-    sources: list[str]
+    study: str
     cells: int
-    kendall_tau: float | None = Field(
-        default=None, description="between the sources' values and this study's, of shared cells"
+    correlation: float | None = Field(
+        default=None,
+        description="with this study, by the likeliest model: 1 - correlation² of the variance is misfit, and 0 means that it is not used; null where the strategy has none",
     )
-    shared: int = 0
+
+
+class Transfer(Answer):
+    """What other studies' results did to this one, by its newest fit."""
+
+    sources: list[TransferSource]
+    used: bool
+    rank_correlation: float | None = Field(
+        default=None,
+        description="Spearman's, of this study's results with what the model says of each without knowing it",
+    )
+    rank_correlation_without: float | None = Field(default=None, description="the same without the sources")
 
 
 class Reproducibility(Answer):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bonanza.schemas.report import Report, Sample
+from bonanza.schemas.report import Report, Sample, TransferSource
 
 MARK = {"yes": "yes", "no": "**no**", "not enough data": "not enough data"}
 
@@ -116,6 +116,10 @@ def _facts(report: Report) -> Iterator[str]:
         rows.append(
             ("surrogate", f"tau {_or_dash(surrogate.kendall_tau)} over {surrogate.predictions} predictions; {covered}")
         )
+    if report.transfer is not None:
+        transfer = report.transfer
+        found = f"{_or_dash(transfer.rank_correlation)}, without {_or_dash(transfer.rank_correlation_without)}"
+        rows.append(("other studies", f"{', '.join(map(source_text, transfer.sources))}; rank correlation {found}"))
     if report.cost is not None:
         cost = report.cost
         rows.append(
@@ -125,6 +129,12 @@ def _facts(report: Report) -> Iterator[str]:
             )
         )
     yield table(("", ""), rows)
+
+
+def source_text(source: TransferSource) -> str:
+    """Name, cells and correlation."""
+    how = "" if source.correlation is None else f", correlation {source.correlation:.2f}"
+    return f"{source.study} ({source.cells} cells{how}{', not used' if source.correlation == 0.0 else ''})"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -8,7 +8,7 @@ from importlib.resources import files
 
 from bonanza.schemas.report import Answered, RankingChange, Report
 from bonanza_server.evaluation.chart import Chart
-from bonanza_server.evaluation.markdown import headline, spread
+from bonanza_server.evaluation.markdown import headline, source_text, spread
 
 MARKS = {"yes": ("yes", "✓"), "no": ("no", "✗"), "not enough data": ("unknown", "?")}
 
@@ -74,6 +74,13 @@ def _tiles(report: Report) -> Iterator[str]:
             f"τ {report.seeds.kendall_tau:.2f}",
             f"{report.seeds.cells} cells, mean change {report.seeds.mean_change:.2f}",
         )
+    if report.transfer is not None:
+        found, without = (
+            "–" if one is None else f"{one:.2f}"
+            for one in (report.transfer.rank_correlation, report.transfer.rank_correlation_without)
+        )
+        told = ", ".join(source_text(source) for source in report.transfer.sources)
+        yield _tile("Rank correlation with other studies", found, f"without {without}; {told}")
     total = 0.0
     if cost is not None:
         total = cost.search_hours + cost.baseline_hours + cost.confirm_hours + cost.other_hours + cost.failed_hours

@@ -28,6 +28,7 @@ from bonanza_server.evaluation.relative_improvement import improvement
 from bonanza_server.evaluation.sample import random_sample_of
 from bonanza_server.evaluation.smoothing import FEWEST_CURVES, smoothing
 from bonanza_server.evaluation.surrogate_quality import surrogate_quality
+from bonanza_server.evaluation.transfer_effect import transfer_effect
 
 Lacks = Callable[[str, str], None]
 """Notes a part that cannot be told, and why."""
@@ -61,6 +62,7 @@ def report_of(material: Material) -> Report:
         curve=curve_of(groups),
         cost=cost_of(groups),
         protocols=protocol_results(groups),
+        transfer=transfer_effect(material.fits),
         reproducibility=_reproducibility(material),
         checklist=[],
         missing=[],

@@ -102,7 +102,7 @@ def create_or_get(
     connection.execute(_INSERT_SPACE[dialect], {"hash": row["space_hash"], "spec": space})
     created = connection.execute(_INSERT_STUDY[dialect], row).scalar_one_or_none()
     if created is not None:
-        _check_sources(connection, project, name, strategy)
+        _check_sources(connection, row)
         blank: Row = {column.name: None for column in studies.columns}
         ledger = Ledger(connection, blank | row | {"id": created}, now)
         facts = {field: row[field] for field in COMPARED}
@@ -131,17 +131,22 @@ def create_or_get(
     return existing, False
 
 
-def _check_sources(connection: Connection, project: str, name: str, strategy: dict[str, Any]) -> None:
-    named = sources_of(strategy)
+def _check_sources(connection: Connection, study: Row) -> None:
+    named = sources_of(study["strategy"])
     if not named:
         return
-    known = list(connection.execute(sa.select(studies.c.name).where(studies.c.project == project)).scalars())
-    known.remove(name)  # a study is no source of its own
+    query = sa.select(studies.c.name, studies.c.space_hash).where(studies.c.project == study["project"])
+    known = {row.name: row.space_hash for row in connection.execute(query)}
+    del known[study["name"]]  # a study is no source of its own
     for pointer, source in named.items():
         if source not in known:
             near = get_close_matches(source, known, 1)
             meant = f"do you mean {near[0]!r}?" if near else "GET /v1/studies lists them"
             raise wrong_at("invalid-strategy", f"/strategy{pointer}", f"there is no other study {source!r}: {meant}")
+        if pointer.startswith("/warm_start_from/") and known[source] != study["space_hash"]:
+            instead = f'if its ops are the same, {{"name": "bonas", "pretrain_from": ["{source}"]}} can learn from it'
+            wrong = f"study {source!r} searches another space, whose results are of no cell of this one: {instead}"
+            raise wrong_at("invalid-strategy", f"/strategy{pointer}", wrong)
 
 
 def _stored(connection: Connection, study: Row, field: str) -> Any:

@@ -83,3 +83,17 @@ def test_a_source_that_there_is_not_is_refused_with_the_nearest_name(search: Sea
         assert says in refusal["detail"]
         assert search.server.http.get(f"/v1/studies/{search.name}").status_code == 404
     search.study()
+
+
+def test_a_warm_start_is_from_the_same_space_or_refused_with_what_reads_others(search: Search, other: Search) -> None:
+    strategy = {"name": "bonanza", "warm_start_from": [other.name]}
+    body = {"objective": {"direction": "maximize"}, "lease": {"ttl_s": 86_400}, "seed": search.seed}
+    elsewhere = body | {"space": {"kind": "nasbench201"}, "strategy": strategy}
+    answer = search.server.http.put(f"/v1/studies/{search.name}", json=elsewhere)
+    refusal = problem(answer, "invalid-strategy", at="/strategy/warm_start_from/0")
+    assert '{"name": "bonas", "pretrain_from": ["' + other.name in refusal["detail"]
+    search.study(**body, space=EDGES, strategy=strategy)
+    assert search.get()["strategy"]["n_initial"] == 3
+    search.measure(3)
+    search.until_fitted()
+    assert [read["study"] for read in search.happened("fit.published")[-1]["data"]["sources"]] == [other.name]

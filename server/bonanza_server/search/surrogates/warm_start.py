@@ -5,7 +5,7 @@ measures rho f + (1 - rho²)^½ g, where g, its misfit, is a process of its own 
 other cells, it does so for cells that are alike. Each study has a mean and a signal's variance of its own, because its unit is.
 
 Notation, besides that of ``gaussian_process``
-    rho     a study's correlation with this one, from ``CORRELATIONS``; 1 - rho² of its variance is misfit; 0: it is not read
+    rho     a study's correlation with this one, of ``CORRELATIONS``; 1 - rho² of its variance is misfit; 0: it is not read
     z       its targets less its mean over its signal's standard deviation, both the likeliest by its own results, at each point of the population
     K       its rows stand before the n own ones: then L holds the factor of its own K, and the last n rows of L⁻¹ are all that is conditional on it
     a, b, o the last n rows of L⁻¹ [0, t], L⁻¹ [z, 0] and L⁻¹ [0, 1]; a and b less their projection on o are a', b'
@@ -13,7 +13,7 @@ Notation, besides that of ``gaussian_process``
 That t = m + σ (unit process) and the likeliest σ > 0 then solves n σ² - a'b' σ - (a'a' + 1) = 0; without other studies b is 0, and everything as there.
 
 A study is judged by what it says of the own results before they are known: the likelihood of t given z, averaged over the hyper-parameters
-that z makes likely, against that of t alone. Where no rho > 0 says more, the process is the one from scratch. Sources are judged
+that z makes likely, against that of t alone. Where rho = 0 says most, the process is the one from scratch. Sources are judged
 one by one, so that one that misleads does not discredit another.
 """
 
@@ -46,10 +46,12 @@ from bonanza_server.search.surrogates.gaussian_process import (
     subset,
 )
 
-CORRELATIONS = (0.5, 0.8, 0.95)
-"""Besides 0; even odds a priori, so that before there are results to judge by a source is believed: who names one thinks that it fits."""
-MOST_LENT = 120
-"""Results of all other studies together that are worth their cost; the best half and an even selection of the rest, as in ``subset``."""
+CORRELATIONS = (0.8, 0.95, 0.5, 0.0)
+"""Even odds a priori, but the first is believed until another says more: who names a source thinks that it fits, and one result tells nothing."""
+ROUNDING = 1e-6
+"""Of logarithms of likelihoods: less is no difference."""
+MOST_LENT = 100
+"""Results of all other studies together that are read, and own ones that they are judged by; of more a ``subset``."""
 
 
 @dataclass(frozen=True)
@@ -123,19 +125,19 @@ def fit(own: Results, others: Sequence[Results], scales: Sequence[float], prior:
     if not others:
         return WarmStart(scratch, (), scratch)
     points = population(prior)
-    rows = subset(own.targets)
+    rows = subset(own.targets, MOST_LENT)
     few = Results([view[rows] for view in own.rows], own.targets[rows], own.measurements[rows])
-    alone = log_mean(log_likelihoods(scaled(few.rows, few.rows, scales), few.targets, few.measurements, points))
+    alone = log_likelihoods(scaled(few.rows, few.rows, scales), few.targets, few.measurements, points)
     correlations: list[float] = []
     kept: list[tuple[Lent, Tensor]] = []
     for other in others:
         lent = Lent.of(other, scales, points)
-        best, found = alone, 0.0
+        best, found, believed = -math.inf, 0.0, (lent, lent.likelihood)
         for correlation in CORRELATIONS:
             part = replace(lent, correlation=np.full(len(lent.study), correlation))
-            scores = conditional(few, part, scales, points) + part.likelihood
+            scores = conditional(few, part, scales, points) + part.likelihood if correlation else alone
             evidence = log_mean(scores)
-            if evidence > best:
+            if evidence > best + ROUNDING:
                 best, found, believed = evidence, correlation, (part, scores)
         correlations.append(found)
         if found:
