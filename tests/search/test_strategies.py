@@ -120,7 +120,9 @@ class Lending:
 
     name = "bonanza"
     n_initial = 3
-    strategy = strategy_from_spec({"name": "bonanza", "candidates": 30, "warm_start_from": ["other"]})
+    strategy = strategy_from_spec(
+        {"name": "bonanza", "candidates": 30, "views": "counts", "warm_start_from": ["other"]}
+    )
 
     def fit(self, history: History, rng: np.random.Generator) -> Model:
         return self.strategy.fit(self.beside(history), rng)
