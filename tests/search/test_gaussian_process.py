@@ -14,15 +14,13 @@ from bonanza_server.search.believer import Believed, choose
 from bonanza_server.search.surrogates import gaussian_process
 from bonanza_server.search.surrogates.gaussian_process import (
     SMALLEST,
-    Hyperparameters,
-    Prior,
     kernel,
     log_likelihoods,
     member_of,
-    population,
     scaled,
     subset,
 )
+from bonanza_server.search.surrogates.hyperparameters import Hyperparameters, Prior, population
 
 PRIOR = Prior(weights=(1.0, 1.0), lengths=(1.0, 1.0))
 SCALES = (2.0, 4.0)

@@ -20,7 +20,8 @@ from bonanza_server.search.history import History, Observation, Source
 from bonanza_server.search.spec import sources_of, strategy_spec
 from bonanza_server.search.strategy import strategy_from_spec
 from bonanza_server.search.surrogates import warm_start
-from bonanza_server.search.surrogates.gaussian_process import SMALLEST, Prior, kernel, population, profiles, scaled
+from bonanza_server.search.surrogates.gaussian_process import SMALLEST, kernel, profiles, scaled
+from bonanza_server.search.surrogates.hyperparameters import Prior, population
 from bonanza_server.search.surrogates.warm_start import Lent, Results
 
 NB201 = space_from_spec({"kind": "nasbench201"})

@@ -31,7 +31,8 @@ from bonanza_server.search.history import History, Observation, Proposal, Source
 from bonanza_server.search.options import BonanzaOptions
 from bonanza_server.search.random_search import RandomModel
 from bonanza_server.search.surrogates import warm_start
-from bonanza_server.search.surrogates.gaussian_process import GaussianProcess, Prior, scaled, subset
+from bonanza_server.search.surrogates.gaussian_process import GaussianProcess, scaled, subset
+from bonanza_server.search.surrogates.hyperparameters import Prior
 from bonanza_server.search.surrogates.warm_start import MOST_LENT, Results, WarmStart
 from bonanza_server.search.upper_scale import UpperScale
 from bonanza_server.search.views import Rows, dense, features_of, views_of

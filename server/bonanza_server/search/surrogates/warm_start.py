@@ -32,19 +32,17 @@ from bonanza_server.search.surrogates.gaussian_process import (
     AT_ONCE,
     SMALLEST,
     GaussianProcess,
-    Hyperparameters,
     Member,
-    Prior,
     Rows,
     Vector,
     kernel,
     log_likelihoods,
     members_within,
-    population,
     profiles,
     scaled,
     subset,
 )
+from bonanza_server.search.surrogates.hyperparameters import Hyperparameters, Prior, population
 
 CORRELATIONS = (0.8, 0.95, 0.5, 0.0)
 """Even odds a priori, but the first is believed until another says more: who names a source thinks that it fits, and one result tells nothing."""
