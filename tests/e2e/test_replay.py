@@ -145,13 +145,23 @@ def test_a_rough_study_replays_bit_for_bit_and_is_the_same_elsewhere(
     assert (difference.number, difference.what) == (event["number"], "mean")
 
 
-def test_a_study_that_reads_another_replays_with_that_ones_export_beside(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        {"name": "bonas", "n_initial": 2, "epochs": 2, "pretrain_from": ["source"]},
+        {"name": "bonanza", "n_initial": 2, "warm_start_from": ["source"]},
+    ],
+    ids=["bonas", "bonanza"],
+)
+def test_a_study_that_reads_another_replays_with_that_ones_export_beside(
+    tmp_path: Path, strategy: dict[str, Any]
+) -> None:
     with LiveServer(f"sqlite:///{tmp_path}/studies.db", fit_slots=1) as server:
         server.study("source")
         for _ in range(4):
             trial = server.one("source")
             server.tell(trial, worth(trial["architecture"]), "source")
-        server.study(strategy={"name": "bonas", "n_initial": 2, "epochs": 2, "pretrain_from": ["source"]})
+        server.study(strategy=strategy)
         for _ in range(4):
             trial = server.one(wait_s=50)
             server.tell(trial, worth(trial["architecture"]))
