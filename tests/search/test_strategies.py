@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import pytest
 
+from bonanza_server.search import catalogue
+from bonanza_server.search.contract.strategy import SPACES
 from bonanza_server.search.history import History, Observation, Proposal, Source
 from bonanza_server.search.strategy import Model, Strategy, strategy_from_spec
 from tests.contracts.strategy import StrategyContract
+
+
+@pytest.fixture(autouse=True, scope="module")
+def room_for_catalogues() -> Iterator[None]:
+    """The contract goes back and forth between more spaces than a process that fits: each is listed once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(catalogue, "_catalogue_of", lru_cache(len(SPACES))(catalogue._catalogue_of.__wrapped__))
+        yield
 
 
 class TestRandom(StrategyContract):
