@@ -20,7 +20,7 @@ _MODEL: Final[JSON] = {"version": 3, "observations": 12, "lag": 1, "refitting": 
 _ATTEMPT: Final[JSON] = {
     "number": 1,
     "token": _LEASE,
-    "worker_id": "gpu7:0",
+    "worker_id": "gpu7-0",
     "expires_at": "2026-03-01T12:01:00Z",
     "heartbeat_s": 20.0,
     "checkpoint": None,
@@ -131,7 +131,7 @@ _TRIALS: Final[JSON] = {
 _RECORD: Final[JSON] = {
     "number": 1,
     "trial": 12,
-    "worker_id": "gpu7:0",
+    "worker_id": "gpu7-0",
     "state": "leased",
     "kind": None,
     "leased_at": "2026-03-01T12:00:00Z",
@@ -148,7 +148,7 @@ _HEARTBEAT: Final[JSON] = {"directive": "continue", "expires_at": "2026-03-01T12
 
 BODIES: Final[dict[str, JSON]] = {
     "AskAnswer": {"trials": [_STARTED], "reason": None, "retry_after_s": None, "model": _MODEL},
-    "AskRequest": {"count": 1, "worker_id": "gpu7:0", "wait_s": 10, "freshness": "latest"},
+    "AskRequest": {"count": 1, "worker_id": "gpu7-0", "wait_s": 10, "freshness": "latest"},
     "Atlas": {
         "results": 12,
         "number": [0, 12],
@@ -194,7 +194,7 @@ BODIES: Final[dict[str, JSON]] = {
         "attempts": [_RECORD],
         "workers": [
             {
-                "worker_id": "gpu7:0",
+                "worker_id": "gpu7-0",
                 "trials": [12],
                 "last_seen_at": "2026-03-01T12:06:40Z",
                 "succeeded": 3,
@@ -305,7 +305,7 @@ BODIES: Final[dict[str, JSON]] = {
         "states": ["pending", "running", "complete", "pruned", "failed", "infeasible", "cancelled"],
         "origins": ["initial", "acquisition"],
         "phases": ["search", "baseline", "confirm"],
-        "workers": ["gpu7:0"],
+        "workers": ["gpu7-0"],
         "trials": _TRIALS,
         "fits": {"version": [3], "observations": [12], "seconds": [1.8], "at": [10780.0]},
     },

@@ -34,6 +34,7 @@ def test_every_setting_has_an_environment_variable(monkeypatch: pytest.MonkeyPat
         "auto_upgrade": "false",
         "body_limit": "5000",
         "large_body_limit": "6000",
+        "import_limit": "7000",
         "fit_slots": "3",
         "fit_timeout_s": "12.5",
         "fit_memory_mb": "1024",
