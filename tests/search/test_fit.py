@@ -87,7 +87,7 @@ def test_the_diagnostics_tell_how_it_went_and_on_what() -> None:
     diagnostics = fit(snapshot()).diagnostics
     assert diagnostics["observations"] == 30
     assert diagnostics["pending"] == 2
-    assert diagnostics["columns"] == 155
+    assert diagnostics["columns"] == 155 + 30  # paths, and positions beside them
     assert diagnostics["epochs"] == 150
     assert diagnostics["members_restarted"] in range(11)
     assert diagnostics["train_rank_correlation"] > 0.8

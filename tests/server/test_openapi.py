@@ -141,7 +141,17 @@ def test_no_request_gets_a_server_error_or_an_answer_that_is_not_documented(
     )
     with LiveServer(url, fit_slots=1) as server:
         hooks = {"SCHEMATHESIS_HOOKS": "tests.server.fuzzing", "BONANZA_SERVER": server.url, "PYTHONPATH": str(ROOT)}
-        arguments = ["--phases", phases, "--max-examples", "5", "--seed", "201", "--no-color"]
+        arguments = [
+            "--phases",
+            phases,
+            "--max-examples",
+            "5",
+            "--seed",
+            "201",
+            "--no-color",
+            "--request-timeout",
+            "60",
+        ]
         ran = subprocess.run(
             [sys.executable, "-m", "schemathesis.cli", "run", f"{server.url}/openapi.json", *arguments],
             cwd=tmp_path,
