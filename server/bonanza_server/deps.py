@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Query, Request
 from fastapi.responses import Response
@@ -51,49 +52,13 @@ async def _service(request: Request) -> Service:
     return service_of(request)
 
 
-async def _reading(request: Request) -> Reading:
-    reading: Reading = request.app.state.reading
-    return reading
+def _held(name: str) -> Callable[[Request], Awaitable[Any]]:
+    """The dependency on what the application's state holds under ``name``."""
 
+    async def found(request: Request) -> Any:
+        return getattr(request.app.state, name)
 
-async def _catalogue(request: Request) -> Catalogue:
-    catalogue: Catalogue = request.app.state.catalogue
-    return catalogue
-
-
-async def _cartography(request: Request) -> Cartography:
-    cartography: Cartography = request.app.state.cartography
-    return cartography
-
-
-async def _columns(request: Request) -> Columns:
-    columns: Columns = request.app.state.columns
-    return columns
-
-
-async def _attempts(request: Request) -> Attempts:
-    attempts: Attempts = request.app.state.attempts
-    return attempts
-
-
-async def _glances(request: Request) -> Glances:
-    glances: Glances = request.app.state.glances
-    return glances
-
-
-async def _news(request: Request) -> News:
-    news: News = request.app.state.news
-    return news
-
-
-async def _predictor(request: Request) -> Predictor:
-    predictor: Predictor = request.app.state.predictor
-    return predictor
-
-
-async def _reporter(request: Request) -> Reporter:
-    reporter: Reporter = request.app.state.reporter
-    return reporter
+    return found
 
 
 async def _key(request: Request, idempotency_key: IdempotencyKey = None) -> Key | None:
@@ -101,15 +66,15 @@ async def _key(request: Request, idempotency_key: IdempotencyKey = None) -> Key 
 
 
 ServiceDep = Annotated[Service, Depends(_service)]
-ReadingDep = Annotated[Reading, Depends(_reading)]
-PredictorDep = Annotated[Predictor, Depends(_predictor)]
-ReporterDep = Annotated[Reporter, Depends(_reporter)]
-CatalogueDep = Annotated[Catalogue, Depends(_catalogue)]
-CartographyDep = Annotated[Cartography, Depends(_cartography)]
-ColumnsDep = Annotated[Columns, Depends(_columns)]
-AttemptsDep = Annotated[Attempts, Depends(_attempts)]
-GlancesDep = Annotated[Glances, Depends(_glances)]
-NewsDep = Annotated[News, Depends(_news)]
+ReadingDep = Annotated[Reading, Depends(_held("reading"))]
+PredictorDep = Annotated[Predictor, Depends(_held("predictor"))]
+ReporterDep = Annotated[Reporter, Depends(_held("reporter"))]
+CatalogueDep = Annotated[Catalogue, Depends(_held("catalogue"))]
+CartographyDep = Annotated[Cartography, Depends(_held("cartography"))]
+ColumnsDep = Annotated[Columns, Depends(_held("columns"))]
+AttemptsDep = Annotated[Attempts, Depends(_held("attempts"))]
+GlancesDep = Annotated[Glances, Depends(_held("glances"))]
+NewsDep = Annotated[News, Depends(_held("news"))]
 KeyDep = Annotated[Key | None, Depends(_key)]
 StudyName = Annotated[Name, Path(description="the study's name")]
 TrialNumber = Annotated[int, Path(ge=0, le=2**31 - 1, description="the trial's number in the study")]

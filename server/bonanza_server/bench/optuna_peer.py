@@ -45,7 +45,6 @@ class OptunaSearch:
         }
         self._optuna = optuna
         self._study = optuna.create_study(direction="maximize" if table.maximize else "minimize", sampler=sampler)
-        self._space = table.space
         self._rng = random.Random(seed)
         self._values: dict[str, float | None] = {}
         self._open: dict[Architecture, Any] = {}
@@ -69,11 +68,7 @@ class OptunaSearch:
             else:
                 self._open[cell] = trial
                 return cell
-        for _ in range(100 * MOST_REPEATS):
-            cell = self._space.sample(self._rng)
-            if cell.arch_id not in self._values and cell.arch_id not in waiting:
-                return cell
-        return None
+        return self._parameters.unseen(self._rng, waiting.union(self._values), draws=100 * MOST_REPEATS)
 
     def tell(self, architecture: Architecture, value: float | None) -> None:
         """Close the trial; a cell that it did not propose as it is (the initial design, or the nearest of a pool) is added as a finished one."""

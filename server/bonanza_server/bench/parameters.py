@@ -7,6 +7,7 @@ from, and few of their values are members: the nearest one is measured instead, 
 
 from __future__ import annotations
 
+import random
 from collections.abc import Collection, Sequence
 from itertools import combinations, compress
 from typing import Protocol
@@ -116,3 +117,8 @@ class Parameters:
         distances = (self._rows != np.asarray(values, dtype=np.uint8)).sum(axis=1)
         nearest = (self._members[int(place)] for place in np.argsort(distances, kind="stable"))
         return next((member for member in nearest if member.arch_id not in taken), None)
+
+    def unseen(self, rng: random.Random, taken: Collection[str], *, draws: int) -> Architecture | None:
+        """A random architecture whose id is not ``taken``; None where ``draws`` samples find none."""
+        drawn = (self._space.sample(rng) for _ in range(draws))
+        return next((cell for cell in drawn if cell.arch_id not in taken), None)

@@ -50,7 +50,7 @@ class SmacSearch:
             raise CannotBench("the peer smac may be given facade=hpo or facade=blackbox, and challengers=NUMBER")
         facade = facades[name]
         self._parameters = Parameters(table.space, peer="smac")
-        self._space, self._table, self._rng = table.space, table, random.Random(seed)
+        self._table, self._rng = table, random.Random(seed)
         self._values: dict[str, float | None] = {}
         self._open: dict[Architecture, Any] = {}
         self._smac, self._configuration = smac, ConfigSpace.Configuration
@@ -90,11 +90,7 @@ class SmacSearch:
                 self._open[cell] = trial
                 return cell
             self._finish(trial, None if cell is None else self._values.get(cell.arch_id))
-        for _ in range(100 * MOST_REPEATS):
-            cell = self._space.sample(self._rng)
-            if cell.arch_id not in self._values and cell.arch_id not in waiting:
-                return cell
-        return None
+        return self._parameters.unseen(self._rng, waiting.union(self._values), draws=100 * MOST_REPEATS)
 
     def tell(self, architecture: Architecture, value: float | None) -> None:
         """Its result; also that of a cell that SMAC did not propose, or not as it is (the nearest of a pool)."""
