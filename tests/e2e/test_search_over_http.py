@@ -138,8 +138,11 @@ def test_a_search_that_is_warm_started_says_in_its_report_what_came_of_it(
         with Crew(server.url, "after", tmp_path, count=1, seconds=0.0) as crew:
             crew.finish(timeout=90)
         origins = [trial.origin for trial in study.trials()]
-        made = httpx.get(f"{server.url}{study.path}/report").json()["transfer"]
-        texts = [httpx.get(f"{server.url}{study.path}/report?format={form}").text for form in ("markdown", "html")]
+        made = httpx.get(f"{server.url}{study.path}/report", timeout=60).json()["transfer"]
+        texts = [
+            httpx.get(f"{server.url}{study.path}/report?format={form}", timeout=60).text
+            for form in ("markdown", "html")
+        ]
     assert origins[:3] == ["initial"] * 3
     assert "acquisition" in origins[3:]
     assert [(source["study"], source["cells"]) for source in made["sources"]] == [("before", 12)]

@@ -66,8 +66,9 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     body = case.body if isinstance(case.body, dict) and ParameterLocation.BODY in valid else None
     if operation == "ask" and body is not None:
         body["wait_s"] = 0
-    if operation == "predict" and body is not None:
-        body["wait_s"] = 50  # a 503 is the answer to whoever will not wait, and no failure of the server
+    if operation == "predict" and isinstance(case.body, dict):
+        # A 503 is the answer to whoever will not wait, and no failure of the server.
+        case.body["wait_s"] = 50 if body is not None else case.body.get("wait_s", 50)
     if ParameterLocation.HEADER in valid and "idempotency-key" in (case.headers or {}) and call % 4:
         case.headers["idempotency-key"] = f"call-{call}"
     if case.meta.phase.name is TestPhase.STATEFUL or call % 3 == 0:

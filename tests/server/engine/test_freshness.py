@@ -97,3 +97,21 @@ def test_without_a_pool_the_time_over_brings_an_unseen_cell(search: Search) -> N
         answer = search.ask(wait_s=0.5)
         assert 0.5 <= time.monotonic() - began < SOON_S
     assert answer["trials"][0]["origin"] == "fallback"
+
+
+def test_in_an_ordered_study_no_ask_is_served_by_a_model_that_missed_a_result(search: Search, asks: Asks) -> None:
+    search.begin(consistency="ordered")
+    with search.fits.held(search.seed) as gate:
+        first, second = search.ask(count=2, wait_s=30)["trials"]
+        search.tell(first, 71.0)
+        answer = search.ask(wait_s=0.5, freshness="any")
+        assert (answer["trials"], answer["reason"]) == ([], "waiting_for_results")
+        ask = asks.wait(freshness="any")
+        search.tell(second, 72.0)  # told after the ask came: it must be seen all the same
+        gate.release()
+        search.until_refit(2)
+        assert still_waits(ask)
+        gate.release()
+        answer = ask.result(SOON_S)
+    assert (answer["model"]["observations"], answer["model"]["lag"]) == (4, 0)
+    assert answer["trials"][0]["origin"] == "acquisition"
