@@ -1,4 +1,4 @@
-"""The server's half of the command line: ``bonanza serve``, ``bonanza db upgrade`` and ``bonanza db check`` end here."""
+"""The server's half of ``bonanza serve``: settings, what may be wrong with them, and the lines a person sees."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from bonanza.errors import BonanzaError, MissingExtra
 from bonanza.version import __version__
 from bonanza_server import app
 from bonanza_server.settings import Settings, is_loopback, refusal_to_listen
-from bonanza_server.store import migrate
-from bonanza_server.store.database import Database, DatabaseError, FileLock
+from bonanza_server.store.database import DatabaseError
 
 FITTING = ("numpy", "torch")
 """What only the processes that fit models import; missing, it would show much later, as fits that fail."""
@@ -47,53 +46,6 @@ def serve(*, database: str | None, host: str | None, port: int | None) -> None:
         raise CannotStart(str(error)) from error
     if not app.serve(settings, on_ready=lambda: say(*banner(settings, database=label))):
         raise CannotStart("the server could not start; the lines above say why")
-
-
-def upgrade(*, database: str | None) -> None:
-    """Bring the schema to the newest version and say what was done.
-
-    Raises:
-        CannotStart: the database cannot be used, or a server is using it.
-    """
-    settings = read_settings(database_url=database)
-    try:
-        opened = Database(settings.database_url)
-        # A server must not have its tables changed under it; PostgreSQL's servers wait for each other instead.
-        lock = FileLock(Path(str(opened.url.database))) if opened.sqlite else None
-        try:
-            before, after = migrate.upgrade(opened)
-        finally:
-            opened.close()
-            if lock is not None:
-                lock.close()
-    except DatabaseError as error:
-        raise CannotStart(str(error)) from error
-    if before == after:
-        say(f"{opened.label} is at schema {after}, which is what this code needs")
-    else:
-        say(f"[green]upgraded[/] {opened.label} from {before or 'no schema'} to schema {after}")
-
-
-def check(*, database: str | None) -> None:
-    """Say that the schema is the one this code needs; nothing is changed or made.
-
-    Raises:
-        CannotStart: it is not, or the database cannot be reached.
-    """
-    settings = read_settings(database_url=database)
-    try:
-        opened = Database(settings.database_url)
-        try:
-            if opened.sqlite and not Path(str(opened.url.database)).exists():
-                raise DatabaseError(
-                    f"there is no {opened.label}: bonanza db upgrade --database {opened.label} makes it"
-                )
-            revision = migrate.check(opened)
-        finally:
-            opened.close()
-    except DatabaseError as error:
-        raise CannotStart(str(error)) from error
-    say(f"[green]good[/]: {opened.label} is at schema {revision}, which is what this code needs")
 
 
 def read_settings(**given: Any) -> Settings:

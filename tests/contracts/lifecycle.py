@@ -26,7 +26,7 @@ def rows_of(connection: Connection, name: str) -> StudyRows:
 def broken_invariants(rows: StudyRows) -> list[str]:
     """What is wrong with a study; empty when nothing is."""
     study, held, tried, events = rows
-    found = list(audit(rows))
+    found = list(map(str, audit(rows)))
     if [event["seq"] for event in events] != list(range(1, study["last_event"] + 1)):
         found.append("the events are not dense")
     if [row["number"] for row in held] != list(range(study["next_number"])):

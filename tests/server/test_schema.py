@@ -37,7 +37,7 @@ def tables(database: Database) -> set[str]:
 
 def test_an_empty_database_gets_every_table_and_the_version(database: Database) -> None:
     assert migrate.current(database) is None
-    assert migrate.upgrade(database) == (None, migrate.newest())
+    assert migrate.upgrade(database)[:2] == (None, migrate.newest())
     assert tables(database) == set(metadata.tables) | {VERSION_TABLE}
     assert migrate.check(database) == migrate.newest()
 
@@ -46,7 +46,7 @@ def test_an_upgrade_of_the_newest_schema_changes_nothing(database: Database) -> 
     migrate.upgrade(database)
     with database.engine.begin() as connection:
         connection.execute(sa.text("INSERT INTO servers VALUES ('me', 1.5)"))
-    assert migrate.upgrade(database) == (migrate.newest(), migrate.newest())
+    assert migrate.upgrade(database)[:2] == (migrate.newest(), migrate.newest())
     with database.engine.begin() as connection:
         assert connection.execute(sa.text("SELECT id, alive_at FROM servers")).all() == [("me", 1.5)]
 
@@ -92,7 +92,7 @@ def test_a_failed_upgrade_leaves_nothing_behind(database: Database) -> None:
     assert tables(database) - {VERSION_TABLE} == {"zzz"}
     with database.engine.begin() as connection:
         connection.execute(sa.text("DROP TABLE zzz"))
-    assert migrate.upgrade(database) == (None, migrate.newest())
+    assert migrate.upgrade(database)[:2] == (None, migrate.newest())
 
 
 def test_processes_that_start_at_once_take_turns(new_database: Callable[[], str]) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from bonanza.cli import bench, demo, evaluate, export_code, replay, serve, space, study, train, worker
+from bonanza.cli import bench, db, demo, evaluate, export_code, replay, serve, space, study, train, worker
 from bonanza.cli.console import say_error
 from bonanza.errors import BonanzaError
 from bonanza.version import __version__
@@ -34,7 +34,7 @@ app.command("export-code", rich_help_panel="Look and steer")(export_code.export_
 app.command(rich_help_panel="Look and steer")(replay.replay)
 app.add_typer(study.app, name="study", rich_help_panel="Look and steer")
 app.add_typer(space.app, name="space", rich_help_panel="Look and steer")
-app.add_typer(serve.db, name="db", rich_help_panel="Look and steer")
+app.add_typer(db.app, name="db", rich_help_panel="Look and steer")
 
 
 def _print_version(wanted: bool) -> None:

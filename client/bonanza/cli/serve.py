@@ -1,4 +1,4 @@
-"""``bonanza serve`` and ``bonanza db``: handed over to the server's own commands, which the base install does not have."""
+"""``bonanza serve``: handed over to the server's own command, which the base install does not have."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ import typer
 from bonanza import extensions
 from bonanza.cli.options import Database
 from bonanza.errors import MissingExtra
-
-db = typer.Typer(help="Look after the database.", no_args_is_help=True)
 
 
 @contextmanager
@@ -62,19 +60,3 @@ def serve(
     if modules is not None:
         extensions.allow(modules.split(","))
     cli.serve(database=database, host=host, port=port)
-
-
-@db.command()
-def upgrade(database: Database = None) -> None:
-    """Bring the schema to the version this code needs; make the database where there is none."""
-    with needing("server"):
-        from bonanza_server import cli
-    cli.upgrade(database=database)
-
-
-@db.command()
-def check(database: Database = None) -> None:
-    """Say whether the schema is the one this code needs; exit with 1 if not."""
-    with needing("server"):
-        from bonanza_server import cli
-    cli.check(database=database)

@@ -89,6 +89,11 @@ class Database:
         """The URL as a person may see it: without the password, and without the driver, which is ours to choose."""
         return self.url.set(drivername=self.url.get_backend_name()).render_as_string(hide_password=True)
 
+    @property
+    def file(self) -> Path:
+        """The file of a SQLite database; a link to it is it."""
+        return Path(str(self.url.database)).resolve()
+
     def write_now(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in one transaction on the calling thread and return its result after the commit."""
         for last in (False, False, False, True):

@@ -1,10 +1,11 @@
-"""The schema's version: upgrade to the newest under a lock, or say what is missing."""
+"""The schema's version: upgrade to the newest under a lock, with a copy of a SQLite file kept beside it, or say what is missing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from alembic import command
@@ -15,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from bonanza_server.store.database import Database, DatabaseError
 from bonanza_server.store.models import metadata
+from bonanza_server.store.sqlite_copy import copy, stamp
 
 VERSION_TABLE = "bonanza_version"  # not Alembic's default, which other tools in the same database use too
 ADVISORY_LOCK = 0x626F6E616E7A61  # "bonanza"
@@ -54,26 +56,109 @@ def current(database: Database) -> str | None:
         return _revision(connection)
 
 
-def upgrade(database: Database) -> tuple[str | None, str]:
-    """Bring the schema to the newest revision; two processes that start at once take turns. Return the revisions before and after.
+class Upgraded(NamedTuple):
+    """The revisions before and after, and the copy of the file as it was (None: nothing was changed, or it is no file)."""
+
+    before: str | None
+    after: str
+    kept: Path | None = None
+
+
+class Step(NamedTuple):
+    """A migration that is to come: its revision and what it does."""
+
+    revision: str
+    does: str
+
+
+def upgrade(database: Database, *, keep: bool = True) -> Upgraded:
+    """Bring the schema to the newest revision; two processes that start at once take turns.
+
+    A SQLite file that is changed is copied beside itself first, unless ``keep`` is false.
+
+    Raises:
+        DatabaseError: the database cannot be reached, is of a newer version than this code, or its copy has no room.
+    """
+    with reaching(database), _turn(database) as connection:
+        before, kept = _revision(connection), None
+        _check_ours(database, connection, before)
+        if before != newest():
+            if database.sqlite and before is not None and keep:
+                # Nobody else writes now, and this transaction has not yet: the copy is what the file was.
+                kept = database.file.with_name(f"{database.file.name}.schema-{before}-{stamp()}")
+                copy(database.file, kept)
+            command.upgrade(_config(connection), "head")
+        return Upgraded(before, newest(), kept)
+
+
+def plan(database: Database) -> list[Step]:
+    """The migrations that ``upgrade`` would run, oldest first.
 
     Raises:
         DatabaseError: the database cannot be reached, or is of a newer version than this code.
     """
-    with reaching(database), _turn(database) as connection:
+    with reaching(database), database.engine.connect() as connection:
         before = _revision(connection)
-        known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-        if before is not None and before not in known:
-            raise DatabaseError(
-                f"{database.label} is at schema {before}, which is newer than this version of bonanza knows: upgrade bonanza"
-            )
-        if before is None and (foreign := _foreign_table(connection)) is not None:
-            raise DatabaseError(
-                f"{database.label} has a table {foreign} of another program: give Bonanza a database of its own"
-            )
-        if before != newest():
-            command.upgrade(_config(connection), "head")
-        return before, newest()
+        _check_ours(database, connection, before)
+    steps = list(ScriptDirectory.from_config(_config()).iterate_revisions("head", before or "base"))
+    return [Step(script.revision, script.doc.splitlines()[0]) for script in reversed(steps)]
+
+
+def rehearse(database: Database) -> None:
+    """Run ``upgrade`` and undo it, so that what it would stumble over is known.
+
+    SQLite: on a copy, which goes again. PostgreSQL: in a transaction that is rolled back, and that gives way where somebody uses the tables.
+
+    Raises:
+        DatabaseError: it would fail.
+    """
+    if database.sqlite:
+        rehearsal = database.file.with_name(f".{database.file.name}.rehearsal-{stamp()}")
+        copy(database.file, rehearsal)
+        tried = Database(f"sqlite:///{rehearsal}", synchronous="NORMAL")
+        try:
+            upgrade(tried, keep=False)
+        finally:
+            tried.close()
+            for suffix in ("", "-wal", "-shm"):
+                rehearsal.with_name(rehearsal.name + suffix).unlink(missing_ok=True)
+        return
+    with reaching(database), database.engine.connect() as connection:
+        connection.execute(sa.select(sa.func.set_config("lock_timeout", "2s", True)))
+        connection.execute(sa.select(sa.func.set_config("statement_timeout", "0", True)))
+        command.upgrade(_config(connection), "head")
+        connection.rollback()
+
+
+def known() -> set[str]:
+    """Every revision that this code can upgrade from."""
+    return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
+def check_ours(database: Database) -> None:
+    """Nothing, where the database is Bonanza's and of a version that this code knows.
+
+    Raises:
+        DatabaseError: it is not.
+    """
+    if database.sqlite and not database.file.exists():
+        raise DatabaseError(f"there is no {database.label}")
+    with reaching(database), database.engine.connect() as connection:
+        found = _revision(connection)
+        _check_ours(database, connection, found)
+    if found is None:
+        raise DatabaseError(f"{database.label} has no schema yet: run bonanza db upgrade --database {database.label}")
+
+
+def _check_ours(database: Database, connection: sa.Connection, found: str | None) -> None:
+    if found is not None and found not in known():
+        raise DatabaseError(
+            f"{database.label} is at schema {found}, which is newer than this version of bonanza knows: upgrade bonanza"
+        )
+    if found is None and (foreign := _foreign_table(connection)) is not None:
+        raise DatabaseError(
+            f"{database.label} has a table {foreign} of another program: give Bonanza a database of its own"
+        )
 
 
 def check(database: Database) -> str:
