@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.markup import escape
+from sqlalchemy.exc import DBAPIError
 
 from bonanza.cli.console import say
 from bonanza_server import doctor as examining
@@ -34,6 +35,11 @@ def opened(database: str | None) -> Iterator[Database]:
             found.close()
     except DatabaseError as error:
         raise CannotStart(str(error)) from error
+    except DBAPIError as error:
+        cause = str(error.orig).strip().splitlines()[0]
+        raise CannotStart(
+            f"{found.label} is damaged or was lost: {cause}; bonanza db restore puts a backup back"
+        ) from error
 
 
 def upgrade(*, database: str | None, dry_run: bool = False) -> None:

@@ -69,6 +69,7 @@ def is_served(database: Database) -> bool:
 def _restore_file(database: Database, source: Path, overwrite: bool) -> Path | None:
     _check_backup(source)
     target = database.file
+    database.disconnect()
     lock = FileLock(target)
     try:
         kept = target.with_name(f"{target.name}.replaced-{stamp()}") if target.exists() else None

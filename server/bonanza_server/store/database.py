@@ -153,6 +153,10 @@ class Database:
         """Finish what the threads are doing and give the connections back."""
         self._writers.close()
         self._readers.shutdown(wait=True)
+        self.disconnect()
+
+    def disconnect(self) -> None:
+        """Give the idle connections back: whoever comes next connects anew, to the file that has the name then."""
         self._write_engine.dispose()
         self._read_engine.dispose()
 
