@@ -77,6 +77,10 @@ class LiveServer:
         """What the server does by the clock, now: end the leases that have run out."""
         asyncio.run_coroutine_threadsafe(self.app.state.upkeep.look_after_leases(), self.loop).result(30)
 
+    def forget_the_old(self) -> None:
+        """What the server does once an hour, now."""
+        asyncio.run_coroutine_threadsafe(self.app.state.upkeep.forget_the_old(), self.loop).result(30)
+
     def study(self, name: str = "s", **fields: Any) -> dict[str, Any]:
         body = {
             "space": NB201,

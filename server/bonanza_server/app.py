@@ -89,7 +89,7 @@ async def _running(
     if executor is None and settings.fit_slots:
         executor = _local_slots(settings)
     engine = Engine(database, executor, pools, clock=clock, on_change=waiting.wake)
-    upkeep = Upkeep(database, engine, waiting, clock=clock, interval_s=settings.upkeep_s)
+    upkeep = Upkeep(database, engine, waiting, clock=clock, interval_s=settings.upkeep_s, retention=settings.retention)
     spaces_in_use = Spaces()
     app.state.service = Service(database, engine, spaces_in_use, pools, waiting, clock=clock)
     app.state.predictor = Predictor(database, executor, spaces_in_use)

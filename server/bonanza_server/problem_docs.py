@@ -77,7 +77,7 @@ EXAMPLES: Final[dict[str, tuple[str, JSON]]] = {
         {},
     ),
     "idempotency-key-reused": (
-        "Idempotency-Key 'tell-12' was used for another request in the last 24 hours: use a new key for a new request",
+        "Idempotency-Key 'tell-12' was used for another request before: use a new key for a new request",
         {},
     ),
     "if-match-required": (

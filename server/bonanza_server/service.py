@@ -270,7 +270,7 @@ class Service:
         if stored.fingerprint != key.fingerprint:
             raise Refused(
                 "idempotency-key-reused",
-                f"Idempotency-Key {key.key!r} was used for another request in the last 24 hours: use a new key for a new request",
+                f"Idempotency-Key {key.key!r} was used for another request before: use a new key for a new request",
             )
         return Reply(stored.status, stored.body, replayed=True)
 

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bonanza_server.store.retention import Retention
+
 MAKE_A_KEY = "export BONANZA_ADMIN_KEY=$(python3 -c 'import secrets; print(secrets.token_urlsafe(32))')"
 
 SHORTEST_KEY = 16
@@ -44,12 +46,26 @@ class Settings(BaseSettings):
     fit_timeout_s: float = Field(default=300, gt=0)
     fit_memory_mb: int = Field(default=4096, ge=512)
     upkeep_s: float = Field(default=1, gt=0, description="how often leases are checked")
+    keep_reports_days: float | None = Field(
+        default=None,
+        gt=0,
+        description="how long learning curves are kept once their trial has ended; for ever by default",
+    )
+    keep_idempotency_hours: float = Field(
+        default=24, gt=0, description="how long a POST sent again has its first answer"
+    )
     sql_threads: int = Field(default=8, ge=1, le=100, description="PostgreSQL transactions at a time")
 
     @property
     def key(self) -> bytes | None:
         """The admin key as it is compared; None: no key is needed."""
         return None if self.admin_key is None else self.admin_key.get_secret_value().strip().encode()
+
+    @property
+    def retention(self) -> Retention:
+        """What is kept how long, in seconds."""
+        reports = None if self.keep_reports_days is None else self.keep_reports_days * 86_400
+        return Retention(reports, self.keep_idempotency_hours * 3_600)
 
 
 def is_loopback(host: str) -> bool:

@@ -1,4 +1,4 @@
-"""What a server does by the clock: ends overdue leases, signs that it lives, starts late fits, has waiting asks look again, forgets old keys.
+"""What a server does by the clock: ends overdue leases, signs that it lives, starts late fits, has waiting asks look again, forgets what is not kept for ever.
 
 On its start, when the database is back after it was not, and when it was itself held up (a process stopped, a machine put to sleep), it gives
 every live lease the length of the outage back: the workers could not be heard, so their silence says nothing.
@@ -23,8 +23,8 @@ from bonanza_server.lifecycle.claim import drop_dead
 from bonanza_server.lifecycle.lease import expire, extend_all, overdue
 from bonanza_server.lifecycle.ledger import open_ledger
 from bonanza_server.store.database import Database
-from bonanza_server.store.idempotency import purge
 from bonanza_server.store.models import servers
+from bonanza_server.store.retention import Retention, forget
 from bonanza_server.waiting import WaitingRoom
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 SIGN_OF_LIFE_S = 2.0
 HELD_UP_S = 30.0
 """A server that could give no sign of life for so long has heard nobody either. Leases of the usual length outlive anything shorter."""
-PURGE_S = 3600.0
+FORGET_S = 3600.0
 NUDGE_S = 2.0
 """A line of asks is woken at least this often: what they wait for may have come of another process, or of time."""
 
@@ -41,14 +41,22 @@ class Upkeep:
     """The clockwork of one server process."""
 
     def __init__(
-        self, database: Database, engine: Engine, waiting: WaitingRoom, *, clock: Callable[[], float], interval_s: float
+        self,
+        database: Database,
+        engine: Engine,
+        waiting: WaitingRoom,
+        *,
+        clock: Callable[[], float],
+        interval_s: float,
+        retention: Retention,
     ) -> None:
-        """Look at the leases every ``interval_s`` seconds."""
+        """Look at the leases every ``interval_s`` seconds, and once an hour forget what ``retention`` does not keep."""
         self._database = database
         self._engine = engine
         self._waiting = waiting
         self._clock = clock
         self._interval = interval_s
+        self._retention = retention
         self._id = engine.server_id
         self._deaf = True
         self._awake_at = awake_s()
@@ -61,7 +69,7 @@ class Upkeep:
             (self.look_after_leases, self._interval),
             (self._sign, SIGN_OF_LIFE_S),
             (self._nudge, NUDGE_S),
-            (self._purge, PURGE_S),
+            (self.forget_the_old, FORGET_S),
         ):
             self._tasks.append(asyncio.create_task(self._every(work, seconds)))
 
@@ -117,7 +125,7 @@ class Upkeep:
             if outage > 0:
                 extend_all(connection, outage)
             # A SQLite file has one server process: whoever else signed is dead, however short a time ago.
-            dead = sa.true() if self._database.sqlite else servers.c.alive_at < now - PURGE_S
+            dead = sa.true() if self._database.sqlite else servers.c.alive_at < now - FORGET_S
             connection.execute(sa.delete(servers).where(dead))
         mine = sa.update(servers).where(servers.c.id == self._id).values(alive_at=now)
         if connection.execute(mine).rowcount == 0:
@@ -129,8 +137,11 @@ class Upkeep:
         for study in self._waiting.studies():
             self._waiting.wake(study)
 
-    async def _purge(self) -> None:
-        await self._database.write(partial(purge, now=self._clock()))
+    async def forget_the_old(self) -> None:
+        """Drop what is not kept for ever and is old enough."""
+        forgotten = await forget(self._database, self._retention, now=self._clock())
+        if forgotten:
+            log.info("forgot %d reports and idempotency keys that were old enough", forgotten)
 
     async def _every(self, work: Callable[[], Awaitable[None]], seconds: float) -> None:
         while True:

@@ -11,7 +11,6 @@ from typing import Any
 import httpx
 import pytest
 
-from bonanza_server.store.idempotency import purge
 from tests.live import LiveServer, create_postgres_database
 from tests.server.expect import problem
 from tests.server.lab import Lab
@@ -110,7 +109,7 @@ def test_a_client_that_hangs_up_does_not_take_the_request_from_one_that_joined_i
 def test_a_key_is_forgotten_after_a_day(lab: Lab, key: str) -> None:
     def look_after_keys(seconds: float) -> None:
         lab.clock.advance(seconds)
-        lab.server.app.state.service.database.write_now(lambda connection: purge(connection, lab.clock.now))
+        lab.server.forget_the_old()
 
     def ask() -> int:
         return int(send(lab, "ask", {"wait_s": 0}, key).json()["trials"][0]["number"])

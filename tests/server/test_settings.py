@@ -39,6 +39,8 @@ def test_every_setting_has_an_environment_variable(monkeypatch: pytest.MonkeyPat
         "fit_timeout_s": "12.5",
         "fit_memory_mb": "1024",
         "upkeep_s": "0.5",
+        "keep_reports_days": "30",
+        "keep_idempotency_hours": "48",
         "sql_threads": "4",
     }
     assert set(given) == set(Settings.model_fields)

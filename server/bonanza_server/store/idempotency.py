@@ -1,4 +1,4 @@
-"""Idempotency keys: the answer of a POST, stored in the transaction of its effect and replayed for 24 hours."""
+"""Idempotency keys: the answer of a POST, stored in the transaction of its effect and replayed for 24 hours, or as long as the server is set to."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from bonanza_server.store.models import idempotency
-
-KEPT_SECONDS = 24 * 3600.0
 
 _FIND = sa.select(idempotency).where(idempotency.c.project == sa.bindparam("p"), idempotency.c.key == sa.bindparam("k"))
 
@@ -48,8 +46,3 @@ def remember(connection: Connection, project: str, key: Key, *, status: int, bod
             "created_at": now,
         },
     )
-
-
-def purge(connection: Connection, now: float) -> int:
-    """Drop what is older than a day; return how many."""
-    return int(connection.execute(sa.delete(idempotency).where(idempotency.c.created_at < now - KEPT_SECONDS)).rowcount)
