@@ -14,7 +14,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
-import sqlalchemy as sa
 import uvicorn
 from fastapi import FastAPI, Header
 from fastapi.responses import RedirectResponse
@@ -28,9 +27,11 @@ from bonanza_server.gate import Gate
 from bonanza_server.lifecycle.ledger import sharing_ledgers
 from bonanza_server.lifecycle.pool import Pools
 from bonanza_server.live import Attempts
+from bonanza_server.logs import AccessLog, configure
 from bonanza_server.news import News
 from bonanza_server.overview import Glances
 from bonanza_server.predicting import Predictor
+from bonanza_server.readiness import readiness
 from bonanza_server.reading import Reading
 from bonanza_server.reporting import Reporter
 from bonanza_server.routers import ask_tell, charts, spaces, strategies, studies, system, transfer, trials, workers
@@ -38,7 +39,7 @@ from bonanza_server.service import Service
 from bonanza_server.settings import Settings
 from bonanza_server.spaces import Spaces
 from bonanza_server.store import migrate
-from bonanza_server.store.database import Database, DatabaseError, FileLock
+from bonanza_server.store.database import Database, FileLock
 from bonanza_server.upkeep import Upkeep
 from bonanza_server.waiting import WaitingRoom
 
@@ -76,6 +77,7 @@ def create_app(
 
     openapi.install(app)
     app.add_middleware(Gate, settings=settings)
+    app.add_middleware(AccessLog)
     return app
 
 
@@ -102,7 +104,7 @@ async def _running(
     app.state.reporter = Reporter(database, looking_up, clock=clock)
     app.state.cartography = cartography.Cartography(database, catalogue.Catalogue(mapping))
     app.state.upkeep = upkeep
-    app.state.checks = lambda: _checks(database)
+    app.state.readiness = lambda: readiness(database, engine, upkeep)
     try:
         await upkeep.start()
         gc.collect()
@@ -155,15 +157,6 @@ def _local_slots(settings: Settings) -> Executor:
     return slots
 
 
-async def _checks(database: Database) -> dict[str, str]:
-    try:
-        await database.read(lambda connection: connection.execute(sa.text("SELECT 1")))
-        await asyncio.to_thread(migrate.check, database)
-    except (DatabaseError, sa.exc.DBAPIError) as error:
-        return {"database": str(error).splitlines()[0]}
-    return {"database": "ok"}
-
-
 class _Server(uvicorn.Server):
     """uvicorn that says when it listens, and counts being told to stop as success."""
 
@@ -189,12 +182,13 @@ def serve(settings: Settings, *, on_ready: Callable[[], None] = lambda: None) ->
 
     ``open_database`` beforehand turns what may be wrong with the database into one message.
     """
+    configure(settings.log_format, settings.log_level)
     app = create_app(settings)
     config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
-        log_level="warning",
+        log_config=None,  # ``configure`` has done it
         access_log=False,
         proxy_headers=False,  # nothing here looks at a client's address
         timeout_graceful_shutdown=5,

@@ -27,14 +27,21 @@ class CannotStart(BonanzaError):
     """The server or the database command cannot do its work; the message says what to do."""
 
 
-def serve(*, database: str | None, host: str | None, port: int | None) -> None:
+def serve(
+    *,
+    database: str | None,
+    host: str | None,
+    port: int | None,
+    log_format: str | None = None,
+    log_level: str | None = None,
+) -> None:
     """Run the server until it is told to stop; what is None comes from the environment.
 
     Raises:
         CannotStart: a setting is wrong, a key is missing, the address is taken, or the database cannot be used; nothing listens then.
         MissingExtra: the processes that fit models would lack a package.
     """
-    settings = read_settings(database_url=database, host=host, port=port)
+    settings = read_settings(database_url=database, host=host, port=port, log_format=log_format, log_level=log_level)
     if (refusal := refusal_to_listen(settings)) is not None:
         raise CannotStart(refusal)
     if settings.fit_slots and (missing := [name for name in FITTING if find_spec(name) is None]):

@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from sqlalchemy.engine import Connection
 
+from bonanza_server import meters
 from bonanza_server.answers import DEGRADED_AFTER
 from bonanza_server.fitting import FitJob, FitResult, fit, rank
 from bonanza_server.lifecycle.ask import INITIAL_DESIGN, over
@@ -77,6 +78,7 @@ class Engine:
         self._news: set[int] = set()
         self._not_before: dict[int, float] = {}
         self._idle: dict[int, int] = {}
+        self._failed: list[str] = []
 
     def now(self) -> float:
         """The time by the server's clock."""
@@ -148,6 +150,12 @@ class Engine:
                 self.notify(study)
             else:
                 self._idle[study["id"]] = study["last_event"]
+
+    def trouble(self) -> str | None:
+        """What is wrong with the fits of this process, once so many in a row have failed, of whichever study; None while they work."""
+        if len(self._failed) < DEGRADED_AFTER:
+            return None
+        return f"the last {DEGRADED_AFTER} fits failed, the newest with {self._failed[-1].splitlines()[0]}"
 
     def forget(self, study_id: int) -> None:
         """A study was deleted."""
@@ -224,6 +232,8 @@ class Engine:
         published, after = await self._database.write(store, study=study["name"])
         self._not_before.pop(study["id"], None)
         if published:
+            meters.fitted(result.seconds)
+            self._failed.clear()
             self._pools.put(after["id"], after["fit_id"], after["fit_version"], after["fit_event"], result.proposals)
             self._on_change(study["name"])
 
@@ -248,7 +258,8 @@ class Engine:
     async def _run(self, work: Callable[[FitJob], T], job: FitJob) -> T:
         assert self._executor is not None
         try:
-            return await asyncio.wrap_future(self._executor.submit(work, job))
+            with meters.FITTING.track_inprogress():
+                return await asyncio.wrap_future(self._executor.submit(work, job))
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
@@ -258,6 +269,8 @@ class Engine:
     async def _give_up(self, study: Row, error: Exception) -> None:
         message = f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace").decode()
         log.warning("fit of study %s failed: %s", study["name"], message)
+        meters.FITS.labels("failed").inc()
+        self._failed = [*self._failed, message][-DEGRADED_AFTER:]
 
         def note(connection: Connection) -> int:
             with open_ledger(connection, study["project"], study["name"], self._clock()) as ledger:

@@ -242,7 +242,7 @@ BODIES: Final[dict[str, JSON]] = {
     "RankedList": {
         "trials": [_COMPLETE | {"posterior": {"mean": 93.0, "std": 0.1, "low": 92.8, "high": 93.2, "count": 4}}]
     },
-    "Readiness": {"status": "ready", "checks": {"database": "ok"}},
+    "Readiness": {"status": "ready", "checks": {"database": "ok", "schema": "ok", "engine": "ok", "disk": "ok"}},
     "Reason": {"reason": "the evaluator reads the wrong data set"},
     "ReleaseRequest": {
         "lease_token": _LEASE,

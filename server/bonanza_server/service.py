@@ -18,6 +18,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from bonanza.schemas import AskAnswer, AskRequest, Study, StudyChange, StudySpec
 from bonanza.spaces import InvalidSpace, SearchSpace, space_from_spec
+from bonanza_server import meters
 from bonanza_server.answers import model_status, study_answer, trial_answer
 from bonanza_server.engine import Engine
 from bonanza_server.errors import Refused, invalid, wrong_at
@@ -214,7 +215,7 @@ class Service:
 
     async def _ask(self, name: str, request: AskRequest, key: Key | None, gone: Callable[[], Awaitable[bool]]) -> Reply:
         clock = asyncio.get_running_loop().time
-        deadline = clock() + request.wait_s
+        begun, deadline = time.perf_counter(), clock() + request.wait_s
         asking = Asking(request)
         with self.waiting.line(name) as ticket:
             while True:
@@ -233,6 +234,7 @@ class Service:
                     continue
                 worth_waiting = served.waits_for_fit or served.reason == "waiting_for_results"
                 if served.trials or not worth_waiting or not asking.patient:
+                    meters.asked(served.trials, served.avoided, begun)
                     return reply
                 if not await ticket.wait(deadline - clock(), gone):
                     raise ClientGone

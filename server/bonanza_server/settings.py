@@ -54,6 +54,11 @@ class Settings(BaseSettings):
     keep_idempotency_hours: float = Field(
         default=24, gt=0, description="how long a POST sent again has its first answer"
     )
+    log_format: Literal["text", "json"] = Field(default="text", description="lines for people, or JSON for machines")
+    log_level: Literal["debug", "info", "warning", "error"] | None = Field(
+        default=None,
+        description="from which on lines are written; info has every request; warning for text, info for json by default",
+    )
     sql_threads: int = Field(default=8, ge=1, le=100, description="PostgreSQL transactions at a time")
 
     @property

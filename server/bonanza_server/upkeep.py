@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from bonanza_server import meters
 from bonanza_server.engine import Engine
 from bonanza_server.errors import Refused
 from bonanza_server.lifecycle.claim import drop_dead
@@ -98,12 +99,17 @@ class Upkeep:
             except Refused:
                 continue  # the study was deleted meanwhile
             if ended:
+                meters.EXPIRED.inc(ended)
                 log.info("study %s: %d lease(s) ran out", name, ended)
                 self._waiting.wake(name)
         await self._engine.sweep()
 
+    def silent_s(self) -> float:
+        """Seconds since this server could last sign that it lives."""
+        return awake_s() - self._awake_at
+
     def _was_held_up(self) -> bool:
-        return awake_s() - self._awake_at > HELD_UP_S
+        return self.silent_s() > HELD_UP_S
 
     async def _sign(self) -> None:
         deaf = self._deaf or self._was_held_up()

@@ -81,6 +81,10 @@ class WaitingRoom:
         """Those in line that have looked in vain, the first first; to look only, and from any thread."""
         return [ticket for ticket in list(self._lines.get(study, ())) if ticket.waited]
 
+    def held(self) -> int:
+        """How many wait, at all studies."""
+        return sum(ticket.waited for line in self._lines.values() for ticket in line)
+
     def studies(self) -> list[str]:
         """The studies with somebody in line."""
         return list(self._lines)

@@ -173,4 +173,4 @@ def test_the_kinds_of_space_are_listed_with_examples_that_work(lab: Lab) -> None
 def test_a_server_that_works_is_healthy_and_ready(lab: Lab) -> None:
     lab.study()
     assert lab.server.get("/healthz")["status"] == "ok"
-    assert lab.server.get("/readyz") == {"status": "ready", "checks": {"database": "ok"}}
+    assert lab.server.get("/readyz")["status"] == "ready"

@@ -81,7 +81,7 @@ def test_a_postgresql_that_stops_and_comes_back_costs_nothing(stoppable: Any, ca
         assert later > lease_end
         told = until(lambda: server.http.post(path, json=tell))
         assert (told.status_code, told.json()["duplicate"]) == (200, False)
-        assert until(lambda: server.http.get("/readyz")).json() == {"status": "ready", "checks": {"database": "ok"}}
+        assert until(lambda: server.http.get("/readyz")).json()["status"] == "ready"
         assert until(lambda: server.http.get("/v1/studies/s")).json()["trials"]["complete"] == 2
     ours = [record for record in caplog.records if record.name.startswith("bonanza_server")]
     assert any("the database cannot be used" in record.getMessage() for record in ours)

@@ -41,6 +41,8 @@ def test_every_setting_has_an_environment_variable(monkeypatch: pytest.MonkeyPat
         "upkeep_s": "0.5",
         "keep_reports_days": "30",
         "keep_idempotency_hours": "48",
+        "log_format": "json",
+        "log_level": "info",
         "sql_threads": "4",
     }
     assert set(given) == set(Settings.model_fields)

@@ -41,6 +41,22 @@ def serve(
             help="Port to listen on; 0 takes a free one.", envvar="BONANZA_PORT", min=0, max=65535, show_default="8423"
         ),
     ] = None,
+    log_format: Annotated[
+        str | None,
+        typer.Option(
+            help="[bold]text[/] for people, or [bold]json[/], an object a line and a line a request.",
+            envvar="BONANZA_LOG_FORMAT",
+            show_default="text",
+        ),
+    ] = None,
+    log_level: Annotated[
+        str | None,
+        typer.Option(
+            help="What is written: debug, info, warning or error; info has every request.",
+            envvar="BONANZA_LOG_LEVEL",
+            show_default="warning; info for json",
+        ),
+    ] = None,
     modules: Annotated[
         str | None,
         typer.Option(
@@ -59,4 +75,4 @@ def serve(
         from bonanza_server import cli
     if modules is not None:
         extensions.allow(modules.split(","))
-    cli.serve(database=database, host=host, port=port)
+    cli.serve(database=database, host=host, port=port, log_format=log_format, log_level=log_level)

@@ -39,5 +39,5 @@ class Health(Answer):
 class Readiness(Answer):
     """Whether the service can do its work; ``checks`` names what cannot."""
 
-    status: str
+    status: str = Field(description="ready; degraded: works, and a person should look; unavailable")
     checks: dict[str, str]

@@ -61,6 +61,8 @@ class Served:
     pool: Pool | None = None
     cursor: int = 0
     covers: int = 0
+    avoided: int = 0
+    """Proposals passed over, because the study has their cell."""
 
 
 def serve(ledger: Ledger, space: SearchSpace, pool: Pool | None, asking: Asking) -> Served:
@@ -219,6 +221,7 @@ def _proposed(ledger: Ledger, space: SearchSpace, asking: Asking, served: Served
         )
         if leased is not None:
             return leased
+        served.avoided += 1
     if may_wait:
         served.waits_for_fit = True
         return None
@@ -261,6 +264,7 @@ def _sample(
                     leased = _start(ledger, architecture.json, architecture.arch_id, asking, origin=origin)
                     if leased is not None:
                         return leased
+                served.avoided += 1
         served.needs_enumeration = True
         return None
     seen = set(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,11 +20,13 @@ from bonanza.schemas import (
     TellRequest,
     Trial,
 )
+from bonanza_server import meters
 from bonanza_server.answers import moment, trial_answer, trial_fields
 from bonanza_server.body import JsonRoute
 from bonanza_server.deps import IdempotencyKey, StudyName, TrialNumber, answer, key_of, service_of
 from bonanza_server.lifecycle import lease, pruning
 from bonanza_server.lifecycle.ledger import Ledger, Row
+from bonanza_server.lifecycle.tell import Told
 from bonanza_server.lifecycle.tell import tell as record
 from bonanza_server.problem_docs import problems
 from bonanza_server.service import ClientGone
@@ -53,14 +56,20 @@ async def tell(
     study: StudyName, number: TrialNumber, request: TellRequest, http: Request, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """What came out. Kept whenever it comes; the same again is no error, other content is."""
+    begun = time.perf_counter()
+    done: list[Told] = []
 
     def work(ledger: Ledger) -> TellAnswer:
         trial, attempt = lease.held_attempt(ledger, number)
         told = record(ledger, trial, attempt, request)
+        done[:] = [told]
         fields: dict[str, Any] = trial_fields(trial, None, ledger.study)
         return TellAnswer.model_validate(fields | told._asdict())
 
-    return await _post(http, idempotency_key, study, work, (number, request.lease_token))
+    answered = await _post(http, idempotency_key, study, work, (number, request.lease_token))
+    for told in done:  # none where an idempotency key had the answer
+        meters.told(request.outcome, accepted=told.accepted, duplicate=told.duplicate, begun=begun)
+    return answered
 
 
 @router.post(
