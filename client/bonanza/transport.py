@@ -33,6 +33,7 @@ from bonanza.errors import (
 from bonanza.problems import PREFIX
 from bonanza.reply import Reply
 from bonanza.schemas import JSON, Problem
+from bonanza.tracing import VARIABLE, accepted
 from bonanza.version import __version__
 
 Network = httpx.BaseTransport
@@ -89,6 +90,8 @@ class Transport:
         self.server = server_address(server)
         self.patience_s = patience_s
         self._headers = {"Accept": "application/json", "User-Agent": f"bonanza-python/{__version__}"}
+        if (trace := accepted(os.environ.get(VARIABLE))) is not None:
+            self._headers["traceparent"] = trace
         if key is not None:
             self._headers["Authorization"] = f"Bearer {key}"
         self._network = network

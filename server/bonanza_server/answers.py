@@ -68,6 +68,7 @@ def trial_fields(trial: Row, attempt: Row | None, study: Row, *, token: bool = F
             "expires_at": moment(attempt["expires_at"]),
             "heartbeat_s": study["lease"]["heartbeat_s"],
             "checkpoint": trial["checkpoint"],
+            "traceparent": attempt["traceparent"],
         }
     return fields
 

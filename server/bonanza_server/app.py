@@ -42,6 +42,7 @@ from bonanza_server.store import migrate
 from bonanza_server.store.database import Database, FileLock
 from bonanza_server.upkeep import Upkeep
 from bonanza_server.waiting import WaitingRoom
+from bonanza_server.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
 
@@ -104,14 +105,17 @@ async def _running(
     app.state.reporter = Reporter(database, looking_up, clock=clock)
     app.state.cartography = cartography.Cartography(database, catalogue.Catalogue(mapping))
     app.state.upkeep = upkeep
+    webhooks = Webhooks.of(settings, database, engine.server_id, clock=clock)
     app.state.readiness = lambda: readiness(database, engine, upkeep)
     try:
         await upkeep.start()
+        await webhooks.start()
         gc.collect()
         gc.freeze()  # what is there now stays: looking through it for garbage again and again costs requests 3 %
         yield
     finally:
         app.state.news.close()
+        await webhooks.close()
         await upkeep.close()
         await engine.close()
         for process in (looking_up, mapping):

@@ -99,10 +99,10 @@ def asked(trials: list[tuple[dict[str, Any], Any]], avoided: int, begun: float) 
         AVOIDED.inc(avoided)
 
 
-def told(outcome: str, *, accepted: bool, duplicate: bool, begun: float) -> None:
-    """A tell that began at ``begun`` has been answered."""
+def told(outcome: str, *, accepted: bool, duplicate: bool, seconds: float) -> None:
+    """A tell has been answered."""
     TOLD.labels(outcome, "duplicate" if duplicate else "new" if accepted else "ignored").inc()
-    TELL_SECONDS.observe(time.perf_counter() - begun)
+    TELL_SECONDS.observe(seconds)
 
 
 def fitted(seconds: float) -> None:

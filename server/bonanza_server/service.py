@@ -204,19 +204,26 @@ class Service:
 
         return await self._once(key, run)
 
-    async def ask(self, name: str, request: AskRequest, key: Key | None, gone: Callable[[], Awaitable[bool]]) -> Reply:
-        """Lease trials to the asker, waiting up to ``wait_s`` for what is worth waiting for.
+    async def ask(
+        self,
+        name: str,
+        request: AskRequest,
+        key: Key | None,
+        gone: Callable[[], Awaitable[bool]],
+        *,
+        trace: str | None = None,
+    ) -> Reply:
+        """Lease trials to the asker, waiting up to ``wait_s`` for what is worth waiting for; they keep its ``trace``.
 
         Raises:
             ClientGone: ``gone()`` said so before anything was leased.
             Refused: there is no such study, or the key was used for another request.
         """
-        return await self._once(key, partial(self._ask, name, request, key, gone))
+        return await self._once(key, partial(self._ask, Asking(request, trace), name, key, gone))
 
-    async def _ask(self, name: str, request: AskRequest, key: Key | None, gone: Callable[[], Awaitable[bool]]) -> Reply:
+    async def _ask(self, asking: Asking, name: str, key: Key | None, gone: Callable[[], Awaitable[bool]]) -> Reply:
         clock = asyncio.get_running_loop().time
-        begun, deadline = time.perf_counter(), clock() + request.wait_s
-        asking = Asking(request)
+        begun, deadline = time.perf_counter(), clock() + asking.request.wait_s
         with self.waiting.line(name) as ticket:
             while True:
                 asking.patient = clock() < deadline and not self.waiting.closed

@@ -6,12 +6,15 @@ import ipaddress
 import socket
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bonanza_server.standard_webhook import key_of
 from bonanza_server.store.retention import Retention
 
 MAKE_A_KEY = "export BONANZA_ADMIN_KEY=$(python3 -c 'import secrets; print(secrets.token_urlsafe(32))')"
+
+SIGN_WITH = MAKE_A_KEY.replace("ADMIN_KEY", "WEBHOOK_SECRET")
 
 SHORTEST_KEY = 16
 
@@ -20,6 +23,12 @@ def _long_enough(key: SecretStr | None) -> SecretStr | None:
     if key is not None and len(key.get_secret_value()) < SHORTEST_KEY:
         raise ValueError(f"a key of fewer than {SHORTEST_KEY} characters can be guessed; make one with {MAKE_A_KEY}")
     return key
+
+
+def _signs(secret: SecretStr | None) -> SecretStr | None:
+    if secret is not None and len(key_of(secret.get_secret_value())) < SHORTEST_KEY:
+        raise ValueError(f"a secret of fewer than {SHORTEST_KEY} bytes can be guessed; make one with {SIGN_WITH}")
+    return secret
 
 
 class Settings(BaseSettings):
@@ -54,12 +63,28 @@ class Settings(BaseSettings):
     keep_idempotency_hours: float = Field(
         default=24, gt=0, description="how long a POST sent again has its first answer"
     )
+    webhook_secret: Annotated[SecretStr | None, AfterValidator(_signs)] = Field(
+        default=None,
+        description="signs what is sent there, as Standard Webhooks have it; whsec_ and base64, or any text",
+    )
+    webhook_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://\S+$",
+        description="where news of studies is sent: a new best, finished, paused, a worker in quarantine",
+    )
     log_format: Literal["text", "json"] = Field(default="text", description="lines for people, or JSON for machines")
     log_level: Literal["debug", "info", "warning", "error"] | None = Field(
         default=None,
         description="from which on lines are written; info has every request; warning for text, info for json by default",
     )
     sql_threads: int = Field(default=8, ge=1, le=100, description="PostgreSQL transactions at a time")
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _signed(cls, url: str | None, given: ValidationInfo) -> str | None:
+        if url is not None and given.data.get("webhook_secret") is None:
+            raise ValueError(f"needs a secret that signs what is sent there; make one with {SIGN_WITH}")
+        return url
 
     @property
     def key(self) -> bytes | None:

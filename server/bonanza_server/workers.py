@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from bonanza.schemas import Worker, WorkerReport
 from bonanza_server.errors import Refused
-from bonanza_server.lifecycle.ledger import Row
+from bonanza_server.lifecycle.ledger import Row, open_ledger
 from bonanza_server.service import PROJECT, Service
 from bonanza_server.store.models import workers
 
@@ -37,6 +39,7 @@ class Workers:
 
         def work(connection: Connection) -> Row:
             now = self._clock()
+            before = connection.execute(_one(worker)).mappings().one_or_none()
             connection.execute(sa.delete(workers).where(workers.c.seen_at < now - FORGET_S))
             row = {
                 "project": PROJECT,
@@ -46,6 +49,7 @@ class Workers:
                 "seen_at": now,
             }
             connection.execute(_UPSERT[connection.dialect.name], row)
+            _note_quarantine(connection, worker, report, {} if before is None else before["report"], now)
             return dict(connection.execute(_one(worker)).mappings().one())
 
         return self._answer(await self._database.write(work))
@@ -85,3 +89,14 @@ class Workers:
 
 def _one(worker: str) -> sa.Select[tuple[object, ...]]:
     return sa.select(workers).where(workers.c.project == PROJECT, workers.c.id == worker)
+
+
+def _note_quarantine(connection: Connection, worker: str, report: WorkerReport, before: Row, now: float) -> None:
+    """An event of the worker's study for each slot that has gone into quarantine since its last report."""
+    already = {slot["name"] for slot in before.get("slots", []) if slot["state"] == "quarantined"}
+    gone = [slot for slot in report.slots if slot.state == "quarantined" and slot.name not in already]
+    if not gone or report.study is None:
+        return
+    with suppress(Refused), open_ledger(connection, PROJECT, report.study, now) as ledger:  # a study that is not there
+        for slot in gone:
+            ledger.record("worker.quarantined", worker=worker, slot=slot.name, error=slot.error)

@@ -41,6 +41,8 @@ def test_every_setting_has_an_environment_variable(monkeypatch: pytest.MonkeyPat
         "upkeep_s": "0.5",
         "keep_reports_days": "30",
         "keep_idempotency_hours": "48",
+        "webhook_url": "https://example.org/hook",
+        "webhook_secret": "0123456789abcdef",
         "log_format": "json",
         "log_level": "info",
         "sql_threads": "4",

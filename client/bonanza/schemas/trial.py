@@ -53,6 +53,7 @@ class Attempt(Answer):
     expires_at: datetime
     heartbeat_s: float
     checkpoint: str | None = Field(default=None, description="what the previous attempt left to resume from")
+    traceparent: str | None = Field(default=None, description="the trace of its ask (W3C Trace Context), if it has one")
 
 
 class TrialError(Request):

@@ -92,6 +92,7 @@ class Attempt:
                     trial.seed,
                     trial.attempt.checkpoint,
                     trial.record.protocol,
+                    trial.attempt.traceparent,
                 )
             )
             outcome = self._wait(heartbeat)

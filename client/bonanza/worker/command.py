@@ -2,7 +2,7 @@
 
 The program reads one JSON object on its standard input, ``{"study", "number", "architecture", "seed", "checkpoint"}``; the same is in
 the environment, as ``BONANZA_STUDY``, ``BONANZA_TRIAL``, ``BONANZA_ARCHITECTURE`` (JSON), ``BONANZA_SEED`` and ``BONANZA_CHECKPOINT`` (set only
-where an earlier attempt left one). The last line it writes to standard output is the result, ``{"value": 93.1}`` or just ``93.1``,
+where an earlier attempt left one), and ``TRACEPARENT`` where its ask belongs to a trace. The last line it writes to standard output is the result, ``{"value": 93.1}`` or just ``93.1``,
 with ``metrics``, ``cost``, ``seed`` as it likes. A line ``{"step": 3, "metrics": {"accuracy": 80.5}}`` before is a report. Standard error is passed on.
 
 An exit code other than 0 fails the trial with the end of standard error; 75 means "try again later", 124 "out of time", and a program killed

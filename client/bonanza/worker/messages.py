@@ -39,6 +39,7 @@ class Job:
     seed: int
     checkpoint: str | None = None
     protocol: Mapping[str, Any] | None = None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True)

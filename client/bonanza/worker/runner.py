@@ -13,13 +13,14 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from bonanza import tracing
 from bonanza.schemas.trial import Directive
 from bonanza.spaces import SearchSpace, space_from_spec
 from bonanza.worker.evaluator import BrokenEvaluator, Evaluator, Stopped, TrialContext, evaluator_from_text
@@ -113,7 +114,8 @@ def measure(evaluator: Evaluator, space: SearchSpace, job: Job, setup: Setup, li
     try:
         check_protocol(setup.evaluator, job)
         architecture = space.validate(dict(job.architecture))
-        return Done(evaluator.evaluate(architecture, trial).tellable())
+        with traced(setup.study, job):
+            return Done(evaluator.evaluate(architecture, trial).tellable())
     except Stopped as stopped:
         return Yielded(stopped.directive, sendable_checkpoint(stopped.checkpoint))
     except Ended:
@@ -122,6 +124,19 @@ def measure(evaluator: Evaluator, space: SearchSpace, job: Job, setup: Setup, li
         failure = failure_of(error)
         # After these a device may hold memory that nothing frees, or answer every later call with the same error.
         return Done(Result.failed(failure), spoiled=failure.kind in {"oom", "infra"})
+
+
+@contextmanager
+def traced(study: str, job: Job) -> Iterator[None]:
+    """Within the body the environment says which trace the training is part of, to it and to every program it starts."""
+    try:
+        with tracing.span("evaluate", job.traceparent, study=study, trial=job.number) as trace:
+            if trace is not None:
+                os.environ[tracing.VARIABLE] = trace
+            yield
+    finally:
+        os.environ.pop(tracing.VARIABLE, None)
+        tracing.flush()
 
 
 def main() -> None:

@@ -40,6 +40,8 @@ class Asking:
     """One ask through all its tries."""
 
     request: AskRequest
+    trace: str | None = None
+    """The trace it belongs to."""
     patient: bool = True
     """There is time left to wait."""
     fit_can_come: bool = False
@@ -68,6 +70,7 @@ class Served:
 def serve(ledger: Ledger, space: SearchSpace, pool: Pool | None, asking: Asking) -> Served:
     """Lease up to ``count`` trials, or say why not."""
     study, request = ledger.study, asking.request
+    ledger.trace = asking.trace
     covers = study["result_event"] if asking.covers is None else asking.covers
     served = Served(pool=pool, cursor=pool.cursor_in(ledger.connection) if pool else 0, covers=covers)
     if request.reuse and request.worker_id:

@@ -50,6 +50,7 @@ def new_attempt(ledger: Ledger, number: int, attempt: int, worker_id: str | None
         "leased_at": ledger.now,
         "expires_at": _expiry(policy, ledger.now, deadline),
         "deadline": deadline,
+        "traceparent": ledger.trace,
     }
     ledger.connection.execute(_INSERT, row)
     return row

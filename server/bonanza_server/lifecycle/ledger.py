@@ -97,6 +97,8 @@ class Ledger:
         self.connection = connection
         self.study = study
         self.now = now
+        self.trace: str | None = None
+        """The trace of the ask that the next attempts are leased to."""
         self.held: tuple[Row, Row] | None = None
         """The trial and the attempt that were locked together with the study."""
         self._read = dict(study)

@@ -183,6 +183,8 @@ def _change_study(study: Row, step: _Step, results: list[int]) -> None:
             study |= {"fit_version": data["version"], "fit_event": data["read"], "fit_results": seen, "fit_failures": 0}
         case "fit.failed":
             study["fit_failures"] = data["in_a_row"]
+        case "worker.quarantined":
+            pass  # the worker's state, and no change of the study's
         case _:
             raise BrokenHistory(f"event {step.seq} is of the unknown kind {step.kind}")
 

@@ -108,8 +108,8 @@ def observe(
                 "trial_seed": seed,
                 "source": given.source,
             }
+            data |= {"best": True} if note_best(ledger, trial) else {}
             ledger.new_result(ledger.record("trial.imported", trial["number"], **data))
-            note_best(ledger, trial)
             added += 1
             continue
         holder = trial_of_cell(ledger, architecture.arch_id)

@@ -174,13 +174,15 @@ def _complete(ledger: Ledger, trial: Row, attempt: Row, told: dict[str, Any], *,
         live_attempt=None,
         finished_at=ledger.now,
     )
-    more = {} if curve is None else {"curve": curve}
+    more: dict[str, Any] = {} if curve is None else {"curve": curve}
+    # Of another training there is no value to compare, and none for the model.
+    best = trial["protocol"] is None and note_best(ledger, trial)
+    more |= {"best": True} if best else {}
     seq = ledger.record("trial.completed", number, **data, **more, late=not live, superseded=superseded)
     ledger.study["failures_in_a_row"] = 0
-    if trial["protocol"] is not None:
-        return Told(accepted=True)  # of another training: no value to compare, and none for the model
-    ledger.new_result(seq)
-    return Told(accepted=True, is_best=note_best(ledger, trial))
+    if trial["protocol"] is None:
+        ledger.new_result(seq)
+    return Told(accepted=True, is_best=best)
 
 
 def note_best(ledger: Ledger, trial: Row) -> bool:

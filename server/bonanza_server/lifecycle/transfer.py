@@ -105,6 +105,7 @@ def insert(connection: Connection, project: str, name: str, archive: Archive, *,
     said = archive.replay.study()
     _insert_space(connection, said["space_hash"], archive.header["space"])
     row = said | {"project": project, "name": name, "spec_hash": archive.header["spec_hash"]}
+    row["webhook_event"] = row["last_event"]
     key = connection.execute(
         sa.insert(studies).values({column.name: row[column.name] for column in studies.columns if column.name in row})
     ).inserted_primary_key

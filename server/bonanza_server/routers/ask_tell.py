@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
+from bonanza import tracing
 from bonanza.schemas import (
     AskAnswer,
     AskRequest,
@@ -41,7 +42,9 @@ async def ask(
     """What should I train next? Holds the request up to ``wait_s`` while something worth waiting for may come."""
     try:
         key = await key_of(http, idempotency_key)
-        return answer(await service_of(http).ask(study, request or AskRequest(), key, http.is_disconnected))
+        asked = request or AskRequest()
+        with tracing.span("ask", http.headers.get("traceparent"), study=study, worker=asked.worker_id) as trace:
+            return answer(await service_of(http).ask(study, asked, key, http.is_disconnected, trace=trace))
     except ClientGone:
         return Response(status_code=499)  # nobody reads it; nothing was leased
 
@@ -57,18 +60,20 @@ async def tell(
 ) -> Response:
     """What came out. Kept whenever it comes; the same again is no error, other content is."""
     begun = time.perf_counter()
-    done: list[Told] = []
+    done: list[tuple[Told, str | None]] = []
 
     def work(ledger: Ledger) -> TellAnswer:
         trial, attempt = lease.held_attempt(ledger, number)
         told = record(ledger, trial, attempt, request)
-        done[:] = [told]
+        done[:] = [(told, attempt["traceparent"])]
         fields: dict[str, Any] = trial_fields(trial, None, ledger.study)
         return TellAnswer.model_validate(fields | told._asdict())
 
     answered = await _post(http, idempotency_key, study, work, (number, request.lease_token))
-    for told in done:  # none where an idempotency key had the answer
-        meters.told(request.outcome, accepted=told.accepted, duplicate=told.duplicate, begun=begun)
+    for told, trace in done:  # none where an idempotency key had the answer
+        seconds = time.perf_counter() - begun
+        meters.told(request.outcome, accepted=told.accepted, duplicate=told.duplicate, seconds=seconds)
+        tracing.record("tell", trace, seconds, study=study, trial=number, outcome=request.outcome)
     return answered
 
 

@@ -80,6 +80,9 @@ studies = sa.Table(
     sa.Column(
         "fit_server", sa.String(36)
     ),  # the server process that fits now; good for as long as it gives signs of life
+    sa.Column(
+        "webhook_event", sa.BigInteger, nullable=False, server_default="0"
+    ),  # the last one that needs no webhook any more
     sa.UniqueConstraint("project", "name"),
 )
 
@@ -155,6 +158,7 @@ attempts = sa.Table(
     sa.Column("progress", Float),
     sa.Column("ended_at", Float),
     sa.Column("told", Json),  # what it told, to know a repeated tell from a conflicting one
+    sa.Column("traceparent", sa.String(55)),  # the trace that its ask belongs to
     sa.ForeignKeyConstraint(["study_id", "number"], ["trials.study_id", "trials.number"], ondelete="CASCADE"),
     sa.Index(
         "uq_attempts_live",
@@ -230,6 +234,15 @@ workers = sa.Table(
     sa.Column("report", Json, nullable=False),  # what it said last of itself
     sa.Column("registered_at", Float, nullable=False),
     sa.Column("seen_at", Float, nullable=False, index=True),
+)
+
+webhooks = sa.Table(
+    "webhooks",
+    metadata,
+    sa.Column("url_hash", sa.String(64), primary_key=True),
+    sa.Column("since", Float, nullable=False),  # what happened before is no news to it
+    sa.Column("holder", sa.String(36)),  # the server process that delivers, until then
+    sa.Column("held_until", Float, nullable=False),
 )
 
 servers = sa.Table(
