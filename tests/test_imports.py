@@ -30,7 +30,7 @@ LEARNING = {"torch", "numpy", "sklearn", "scipy"}
 @pytest.mark.parametrize(
     ("module", "forbidden"),
     [
-        ("bonanza", SERVER | LEARNING | {"typer"}),
+        ("bonanza", SERVER | LEARNING | {"typer", "opentelemetry"}),
         ("bonanza.cli", SERVER | LEARNING),
         ("bonanza.spaces", SERVER | LEARNING | {"typer"}),
         ("bonanza.schemas", SERVER | LEARNING | {"typer"}),
