@@ -22,7 +22,13 @@ Level = Literal["debug", "info", "warning", "error"]
 
 access = logging.getLogger("bonanza_server.access")
 _scope: ContextVar[Scope | None] = ContextVar("scope", default=None)
-_OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request_id", "taskName"}
+_OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "request_id",
+    "taskName",
+    "color_message",
+}
 """What every record has; anything else was given as ``extra``, and is a field of its own in JSON."""
 
 

@@ -39,6 +39,8 @@ MADE_ANEW = {
     "heartbeat_at",
     "progress",
     "directive",
+    "traceparent",
+    "webhook_event",
 }
 """Columns that an import cannot know, or that are of this database alone."""
 

@@ -180,3 +180,19 @@ def test_a_row_that_belongs_to_nothing_and_a_damaged_file_are_found(database: Da
     broken = run.invoke(app, ["db", "check", "--database", database.label])
     assert isinstance(broken.exception, CannotStart)
     assert "damaged" in str(broken.exception)
+
+
+def test_a_study_whose_tables_are_wrong_is_mended_by_export_and_import(database: Database) -> None:
+    with database.engine.begin() as connection:
+        connection.execute(sa.update(trials).where(trials.c.study_id == S, trials.c.number == 1).values(value=99.5))
+        connection.execute(sa.update(studies).where(studies.c.id == S).values(complete=7, best_value=99.5))
+    with LiveServer(database.label, fit_slots=0) as server:
+        exported = server.http.get("/v1/studies/s/export").content
+        headers = {"Content-Type": "application/x-ndjson"}
+        assert server.http.post("/v1/studies/mended/import", content=exported, headers=headers).status_code == 201
+        assert server.get("/v1/studies/mended")["best"]["value"] == 91.0
+    assert {study.study: bool(study.findings) for study in examine(database)} == {
+        "good": False,
+        "s": True,
+        "mended": False,
+    }
