@@ -45,6 +45,10 @@ NEWS = {"study.finished": "study.finished", "study.paused": "study.paused", "wor
 ENDS = {"trial.completed", "trial.pruned", "trial.failed", "trial.infeasible", "trial.cancelled"}
 
 
+Place = tuple[int, float]
+"""A study's key and when it was made: SQLite gives the key of a deleted study again."""
+
+
 class Target(NamedTuple):
     """Where webhooks go, and what signs them."""
 
@@ -77,7 +81,7 @@ class Webhooks:
         self._first_pause = first_pause_s
         self._http: httpx.AsyncClient | None = None
         self._task: asyncio.Task[None] | None = None
-        self._seen: dict[int, int] = {}
+        self._seen: dict[Place, int] = {}
         self._since = 0.0
         self._held_until = 0.0
         self._failures = 0
@@ -144,7 +148,7 @@ class Webhooks:
                 message = None if event["at"] < self._since else news(study, event, last_end=last_end)
                 if message is not None and not await self._delivered(message):
                     return min(LONGEST_PAUSE_S, self._first_pause * 2.0 ** min(self._failures - 1, 20))
-                seq = self._seen[study["id"]] = event["seq"]
+                seq = self._seen[study["id"], study["created_at"]] = event["seq"]
                 if message is not None or seq - study["webhook_event"] >= SAVE_EVERY:
                     await self._database.write(partial(_move_on, study=study["id"], to=seq))
                     study["webhook_event"] = seq
@@ -224,14 +228,14 @@ def _let_go(connection: Connection, *, server: str) -> None:
     connection.execute(sa.update(webhooks).where(webhooks.c.holder == server).values(holder=None))
 
 
-def _look(connection: Connection, *, seen: dict[int, int]) -> list[tuple[Row, list[Row]]]:
+def _look(connection: Connection, *, seen: dict[Place, int]) -> list[tuple[Row, list[Row]]]:
     """The studies with events that were not looked at yet, and these: of one moment, and not too many at once."""
-    behind = sa.select(studies.c.id, studies.c.last_event, studies.c.webhook_event).where(
+    behind = sa.select(studies.c.id, studies.c.created_at, studies.c.last_event, studies.c.webhook_event).where(
         studies.c.last_event > studies.c.webhook_event
     )
     found: list[tuple[Row, list[Row]]] = []
-    for key, last, done in connection.execute(behind).all():
-        after = max(done, seen.get(key, 0))
+    for key, created_at, last, done in connection.execute(behind).all():
+        after = max(done, seen.get((key, created_at), 0))
         if last > after and len(found) < STUDIES_A_LOOK:
             study = connection.execute(sa.select(studies).where(studies.c.id == key)).mappings().one()
             query = sa.select(events).where(events.c.study_id == key, events.c.seq > after)

@@ -16,7 +16,7 @@ from bonanza.cli import app
 from bonanza_server.cli import CannotStart
 from bonanza_server.doctor import examine
 from bonanza_server.store.database import Database
-from bonanza_server.store.models import attempts, studies
+from bonanza_server.store.models import attempts, studies, trials
 from tests.live import LiveServer
 
 
