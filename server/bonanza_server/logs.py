@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import time
 from contextvars import ContextVar
@@ -30,6 +31,8 @@ _OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {
     "color_message",
 }
 """What every record has; anything else was given as ``extra``, and is a field of its own in JSON."""
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def configure(form: Format, level: Level | None) -> None:
@@ -89,7 +92,8 @@ def _with_request_id(record: logging.LogRecord) -> bool:
 
 class _Text(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
-        line = super().formatMessage(record).replace("\n", "\\n")  # whatever a client sent, it is one line
+        # Whatever a client sent, it is one line, and moves no terminal's cursor.
+        line = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), super().formatMessage(record))
         request = getattr(record, "request_id", None)
         return line if request is None else f"{line} [request {request}]"
 

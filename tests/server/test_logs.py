@@ -52,9 +52,9 @@ def test_lines_for_people_are_one_line_each_and_say_warnings_only(
 ) -> None:
     logs.configure("text", None)
     logging.getLogger("bonanza_server").info("hidden")
-    logging.getLogger("bonanza_server").warning("a\nforged line: %s", "b\nc")
+    logging.getLogger("bonanza_server").warning("a\nforged line: %s", "b\r\x1b[2Kc")
     [line] = capfd.readouterr().err.splitlines()
-    assert line.endswith("WARNING bonanza_server: a\\nforged line: b\\nc")
+    assert line.endswith("WARNING bonanza_server: a\\nforged line: b\\r\\x1b[2Kc")
     logs.configure("text", "info")
     logging.getLogger("bonanza_server").info("shown")
     assert "shown" in capfd.readouterr().err
