@@ -12,6 +12,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,6 +26,19 @@ from bonanza_server.settings import Settings
 
 NB201: dict[str, Any] = {"kind": "nasbench201"}
 _databases = itertools.count()
+
+
+class Lent(Executor):
+    """An executor that outlives the servers it is given to: they may shut it down, and nothing comes of it."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        return self._executor.submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        pass
 
 
 class Clock:
