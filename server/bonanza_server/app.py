@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -22,9 +23,11 @@ from fastapi.responses import RedirectResponse
 import bonanza
 from bonanza_server import cartography, catalogue, openapi, problem
 from bonanza_server.columns import Columns
+from bonanza_server.connection import Connection
 from bonanza_server.dashboard import pages
 from bonanza_server.engine import Engine
 from bonanza_server.gate import Gate
+from bonanza_server.keyring import Keyring
 from bonanza_server.lifecycle.ledger import sharing_ledgers
 from bonanza_server.lifecycle.pool import Pools
 from bonanza_server.live import Attempts
@@ -33,7 +36,18 @@ from bonanza_server.overview import Glances
 from bonanza_server.predicting import Predictor
 from bonanza_server.reading import Reading
 from bonanza_server.reporting import Reporter
-from bonanza_server.routers import ask_tell, charts, spaces, strategies, studies, system, transfer, trials, workers
+from bonanza_server.routers import (
+    ask_tell,
+    charts,
+    keys,
+    spaces,
+    strategies,
+    studies,
+    system,
+    transfer,
+    trials,
+    workers,
+)
 from bonanza_server.service import Service
 from bonanza_server.settings import Settings
 from bonanza_server.spaces import Spaces
@@ -66,16 +80,16 @@ def create_app(
         redoc_url=None,
     )
     problem.install(app)
-    for module in (ask_tell, studies, trials, transfer, charts, spaces, strategies, workers, system, pages):
+    for module in (ask_tell, studies, trials, transfer, charts, spaces, strategies, workers, keys, system, pages):
         app.include_router(module.router)
-    app.state.key = settings.key
+    keyring = app.state.keyring = Keyring(settings.key, clock=clock)
 
     @app.get("/", include_in_schema=False)
     async def root(accept: Annotated[str, Header()] = "") -> RedirectResponse:
         return RedirectResponse("/ui" if "text/html" in accept else "/docs")
 
     openapi.install(app)
-    app.add_middleware(Gate, settings=settings)
+    app.add_middleware(Gate, settings=settings, keyring=keyring)
     return app
 
 
@@ -104,12 +118,14 @@ async def _running(
     app.state.upkeep = upkeep
     app.state.checks = lambda: _checks(database)
     try:
+        await app.state.keyring.open(database)
         await upkeep.start()
         gc.collect()
         gc.freeze()  # what is there now stays: looking through it for garbage again and again costs requests 3 %
         yield
     finally:
         app.state.news.close()
+        await app.state.keyring.close()
         await upkeep.close()
         await engine.close()
         for process in (looking_up, mapping):
@@ -196,7 +212,9 @@ def serve(settings: Settings, *, on_ready: Callable[[], None] = lambda: None) ->
         port=settings.port,
         log_level="warning",
         access_log=False,
-        proxy_headers=False,  # nothing here looks at a client's address
+        http=Connection if find_spec("httptools") else "auto",
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=5,
         timeout_keep_alive=75,
     )

@@ -19,6 +19,7 @@ from bonanza.schemas import (
     TellRequest,
     Trial,
 )
+from bonanza_server.access import needs
 from bonanza_server.answers import moment, trial_answer, trial_fields
 from bonanza_server.body import JsonRoute
 from bonanza_server.deps import IdempotencyKey, StudyName, TrialNumber, answer, key_of, service_of
@@ -31,7 +32,9 @@ from bonanza_server.service import ClientGone
 router = APIRouter(prefix="/v1/studies/{study}", tags=["ask and tell"], route_class=JsonRoute)
 
 
-@router.post("/ask", operation_id="ask", response_model=AskAnswer, responses=problems("not-found"))
+@router.post(
+    "/ask", operation_id="ask", openapi_extra=needs("ask"), response_model=AskAnswer, responses=problems("not-found")
+)
 async def ask(
     study: StudyName, http: Request, request: AskRequest | None = None, idempotency_key: IdempotencyKey = None
 ) -> Response:
@@ -46,6 +49,7 @@ async def ask(
 @router.post(
     "/trials/{number}/tell",
     operation_id="tell",
+    openapi_extra=needs("ask"),
     response_model=TellAnswer,
     responses=problems("not-found", "unknown-token", "result-conflict", "protocol-mismatch"),
 )
@@ -66,6 +70,7 @@ async def tell(
 @router.post(
     "/trials/{number}/heartbeat",
     operation_id="heartbeat",
+    openapi_extra=needs("ask"),
     response_model=HeartbeatAnswer,
     responses=problems("not-found", "unknown-token"),
 )
@@ -88,6 +93,7 @@ async def heartbeat(
 @router.post(
     "/trials/{number}/report",
     operation_id="report",
+    openapi_extra=needs("ask"),
     response_model=HeartbeatAnswer,
     responses=problems("not-found", "unknown-token"),
 )
@@ -110,6 +116,7 @@ async def report(
 @router.post(
     "/trials/{number}/release",
     operation_id="release",
+    openapi_extra=needs("ask"),
     response_model=Trial,
     responses=problems("not-found", "unknown-token"),
 )

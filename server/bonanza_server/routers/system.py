@@ -6,11 +6,13 @@ from fastapi import APIRouter, Request, Response
 
 import bonanza
 from bonanza.schemas import Health, Readiness
+from bonanza_server.access import needs
+from bonanza_server.body import GuardedRoute
 
-router = APIRouter(tags=["system"])
+router = APIRouter(tags=["system"], route_class=GuardedRoute)
 
 
-@router.get("/healthz", operation_id="health")
+@router.get("/healthz", operation_id="health", openapi_extra=needs())
 async def healthz() -> Health:
     """The process answers."""
     return Health(status="ok", version=bonanza.__version__)
@@ -19,6 +21,7 @@ async def healthz() -> Health:
 @router.get(
     "/readyz",
     operation_id="ready",
+    openapi_extra=needs(),
     responses={503: {"model": Readiness, "description": "Cannot work now; checks say why"}},
 )
 async def readyz(request: Request, response: Response) -> Readiness:
