@@ -42,7 +42,7 @@ SLOWEST = 10_000.0
 """A body may take ``PATIENCE_S``, and what it takes at so many bytes a second; what is slower holds a connection for no honest reason."""
 MAKE_ONE = "make a key to serve others, with bonanza key create or by setting BONANZA_ADMIN_KEY"
 AUDITED = {401, 403, 429}
-HOW_TO_GIVE_A_KEY = "send Authorization: Bearer <key>, or give it to bonanza's own commands and the SDK as BONANZA_KEY; bonanza key create makes one"
+HOW_TO_GIVE_A_KEY = "send Authorization: Bearer <key>, one that bonanza key create made or the value of BONANZA_ADMIN_KEY; bonanza's own commands and the SDK take it as BONANZA_KEY"
 FORWARDED = ("x-forwarded-for", "x-forwarded-host", "forwarded")
 
 

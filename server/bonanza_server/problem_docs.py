@@ -17,7 +17,7 @@ def _wrong_at(pointer: str, message: str) -> tuple[str, JSON]:
 EXAMPLES: Final[dict[str, tuple[str, JSON]]] = {
     "malformed": ("the body cannot be read as JSON: expected `,` or `}` at line 3 column 5", {}),
     "unauthorized": (
-        "this server needs a key: send Authorization: Bearer <key>, or give it to bonanza's own commands and the SDK as BONANZA_KEY; bonanza key create makes one",
+        "this server needs a key: send Authorization: Bearer <key>, one that bonanza key create made or the value of BONANZA_ADMIN_KEY; bonanza's own commands and the SDK take it as BONANZA_KEY",
         {},
     ),
     "forbidden": (

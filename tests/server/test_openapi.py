@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from bonanza import schemas
 from bonanza.problems import PREFIX, PROBLEM_TYPES
 from bonanza_server import openapi
+from bonanza_server.access import SCOPES
 from bonanza_server.examples import BODIES, FAILED_TELL
 from bonanza_server.problem_docs import EXAMPLES
 from tests.live import LiveServer, create_postgres_database
@@ -25,8 +26,8 @@ from tests.live import LiveServer, create_postgres_database
 ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "server" / "openapi.json"
 
-NOT_OF_ONE_OPERATION = {"method-not-allowed", "too-many-requests"}
-"""Problems of a path that is none, and one that is kept for later."""
+NOT_OF_ONE_OPERATION = {"method-not-allowed"}
+"""The problem of a path that is none."""
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +108,10 @@ def test_every_problem_is_documented_at_some_operation_with_an_example(document:
 def test_every_operation_of_the_api_takes_the_key_and_every_answer_has_its_request_id(document: dict[str, Any]) -> None:
     for name, operation in operations(document):
         versioned = "/v1/" in name
-        assert operation["security"] == ([{"key": []}, {}] if versioned else []), name
+        *needed, anybody = operation["security"] or [None]  # none at all where no server is
+        assert anybody == ({} if versioned else None), name
+        assert {scope for way in needed for scope in way["key"]} <= set(SCOPES), name
+        assert bool(needed) == versioned, name
         assert ("401" in operation["responses"]) == versioned, name
         for response in operation["responses"].values():
             assert "X-Request-Id" in response["headers"], name
