@@ -22,6 +22,7 @@ import psycopg
 import uvicorn
 
 from bonanza_server.app import create_app
+from bonanza_server.connection import Connection
 from bonanza_server.settings import Settings
 
 NB201: dict[str, Any] = {"kind": "nasbench201"}
@@ -61,7 +62,7 @@ class LiveServer:
         self.settings = Settings(database_url=database_url, port=0, **settings)
         self.app = create_app(self.settings, executor=executor, clock=clock or time.time)
         self._uvicorn = uvicorn.Server(
-            uvicorn.Config(self.app, port=0, log_level="warning", timeout_graceful_shutdown=1)
+            uvicorn.Config(self.app, port=0, http=Connection, log_level="warning", timeout_graceful_shutdown=1)
         )
         self._thread = threading.Thread(target=self._uvicorn.run, daemon=True)
 

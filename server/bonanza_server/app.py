@@ -22,6 +22,7 @@ from fastapi.responses import RedirectResponse
 
 import bonanza
 from bonanza_server import cartography, catalogue, openapi, problem
+from bonanza_server.body import guarded
 from bonanza_server.columns import Columns
 from bonanza_server.connection import Connection
 from bonanza_server.dashboard import pages
@@ -81,7 +82,7 @@ def create_app(
     )
     problem.install(app)
     for module in (ask_tell, studies, trials, transfer, charts, spaces, strategies, workers, keys, system, pages):
-        app.include_router(module.router)
+        app.include_router(guarded(module.router))
     keyring = app.state.keyring = Keyring(settings.key, clock=clock)
 
     @app.get("/", include_in_schema=False)

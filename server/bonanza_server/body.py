@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from pydantic_core import from_json
 
@@ -40,6 +40,18 @@ class GuardedRoute(APIRoute):
             return await handler(made(request.scope, request.receive))
 
         return handle
+
+
+def guarded(router: APIRouter) -> APIRouter:
+    """``router``, all of whose routes hold their callers to scopes.
+
+    Raises:
+        TypeError: one does not, and would let everybody in.
+    """
+    for route in router.routes:
+        if not isinstance(route, GuardedRoute):
+            raise TypeError(f"{route} asks for no scope: give its router route_class=GuardedRoute, or JsonRoute")
+    return router
 
 
 class JsonRequest(Request):

@@ -23,6 +23,7 @@ class Connection(HttpToolsProtocol):
         """As uvicorn makes it."""
         super().__init__(*args, **options)
         self._in_head = True
+        self._in_vain = False
         self._head_bytes = 0
         self._too_late: asyncio.TimerHandle | None = None
 
@@ -39,6 +40,8 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Look whether the head is whole."""
         super().data_received(data)
+        if self._in_vain:
+            return
         if not self._in_head:
             self._stop_expecting()
             return
@@ -59,6 +62,19 @@ class Connection(HttpToolsProtocol):
         """The head is whole."""
         self._in_head = False
         super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        """Where the answer did not wait for the whole body, the rest of it is read in vain, for as long as a head may take."""
+        super().on_response_complete()
+        if self.cycle.more_body and not self.transport.is_closing():
+            self._in_vain = True
+            self._stop_expecting()
+            self._expect()
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        self._in_vain = False
+        super().on_message_complete()
 
     def _expect(self) -> None:
         self._too_late = self.loop.call_later(HEAD_S, self.timeout_keep_alive_handler)
