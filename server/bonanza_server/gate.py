@@ -78,6 +78,8 @@ class Gate:
                 MutableHeaders(scope=message)["X-Request-Id"] = request_id
                 if message["status"] in AUDITED:
                     self._keyring.refused(who, message["status"], address)
+            elif message.get("more_body") and not self._keyring.good(who):
+                raise _Over
             await send(message)
 
         try:
@@ -87,6 +89,9 @@ class Gate:
                 await self._app(scope, _Counted(receive, limit), send_with_id)
         except Refused as refused:
             answer = refused
+        except _Over:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
         except Exception:
             log.exception("request %s failed", request_id)
             if started:
@@ -136,6 +141,10 @@ class Gate:
         wanted = "application/x-ndjson" if scope["path"].endswith(IMPORT) else "application/json"
         if scope["method"] in WITH_BODY and (has_body or media) and media != wanted:
             raise Refused("unsupported-media-type", f"send Content-Type: {wanted}, not {media or 'nothing'}")
+
+
+class _Over(Exception):
+    """The key under which an answer is being streamed was revoked, or its time is over."""
 
 
 class Limit(NamedTuple):

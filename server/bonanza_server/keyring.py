@@ -101,6 +101,13 @@ class Keyring:
             found = self._if_admin(token, address)
         return self._use(found)
 
+    def good(self, who: Caller) -> bool:
+        """Whether a caller's key still opens what it did."""
+        if who.key is None or who.key == ADMIN:
+            return True
+        held = self._held.get(who.key)
+        return held is not None and held.alive(self._clock())
+
     async def session(self, token: str, address: str) -> Caller | None:
         """Who opened a session of the dashboard; None if it is over or made up."""
         found = await self._find(token, address, session=True)

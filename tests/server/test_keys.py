@@ -19,7 +19,7 @@ from bonanza_server.limits import MOST, Buckets
 from bonanza_server.store.database import Database
 from bonanza_server.store.keys import TOKEN
 from bonanza_server.store.models import metadata
-from tests.live import create_postgres_database
+from tests.live import LiveServer, create_postgres_database
 from tests.server.expect import problem
 from tests.server.site import Site, without_waiting_for_the_disk
 
@@ -162,6 +162,23 @@ def test_a_revoked_key_is_over_at_once_with_its_sessions_and_twice_is_once(site:
     kinds = [event["kind"] for event in site.get(admin, "/v1/audit").json()["events"] if event["key"] == made["id"]]
     assert kinds == ["key.revoked", "session.opened", "key.made"]
     problem(site.send("DELETE", "/v1/keys/000000000000", headers=bearer), "not-found")
+
+
+def test_a_stream_of_events_ends_with_the_key_it_was_opened_with(tmp_path: Any) -> None:
+    with LiveServer(f"sqlite:///{tmp_path}/s.db", fit_slots=0) as server:
+        server.study()
+        trial = server.one()
+        admin = server.post("/v1/keys", {"name": "me", "scopes": ["admin"]})["key"]
+        server.http.headers["Authorization"] = f"Bearer {admin}"
+        reader = server.post("/v1/keys", {"name": "eyes", "scopes": ["read"]})
+        headers = {"Authorization": f"Bearer {reader['key']}", "Accept": "text/event-stream"}
+        with httpx.stream("GET", f"{server.url}/v1/studies/s/events", headers=headers, timeout=60) as stream:
+            lines = stream.iter_lines()
+            while "trial.started" not in next(lines):
+                pass
+            server.http.delete(f"/v1/keys/{reader['id']}").raise_for_status()
+            server.tell(trial, 90.0)
+            assert not [line for line in lines if line.startswith("data")]
 
 
 def test_what_another_process_does_with_keys_holds_here(site: Open, admin: str, bonanza: Run) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,7 +20,8 @@ from bonanza_server.access import INCLUDES, SCOPES, needs
 from bonanza_server.body import GuardedRoute, guarded
 from bonanza_server.examples import BODIES
 from bonanza_server.gate import OPEN
-from tests.live import create_postgres_database
+from bonanza_server.key_command import create
+from tests.live import LiveServer, create_postgres_database
 from tests.server.expect import problem
 from tests.server.site import Site, without_waiting_for_the_disk
 
@@ -195,6 +200,27 @@ def test_a_workers_key_works_at_its_study_and_sees_no_other(office: Office) -> N
         ("GET", "/v1/workers"),
     ]:
         problem(office.send(key, method, place), "forbidden")
+
+
+def test_the_worker_daemon_needs_no_more_than_its_key_opens(tmp_path: Path) -> None:
+    with LiveServer(f"sqlite:///{tmp_path}/s.db", fit_slots=0) as server:
+        server.study()
+        key = server.post("/v1/keys", {"name": "gpu7", "scopes": ["ask"], "study": "s"})["key"]
+        admin = create(server.settings.database_url, name="me", scopes=["admin"])
+        server.http.headers["Authorization"] = f"Bearer {admin}"
+        worker = [sys.executable, "-m", "bonanza.cli", "worker", "--study", "s", "--evaluator", "command:echo 93.1"]
+        ran = subprocess.run(
+            [*worker, "--max-trials", "2", "--worker-id", "gpu7"],
+            env=os.environ
+            | {"BONANZA_SERVER": server.url, "BONANZA_KEY": key, "BONANZA_SPOOL": str(tmp_path / "spool")},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr
+        assert server.get("/v1/studies/s")["trials"]["complete"] == 2
+        assert server.get("/v1/workers/gpu7")["study"] == "s"
 
 
 def test_a_readers_key_of_one_study_sees_lists_with_that_study_alone(office: Office) -> None:
