@@ -19,7 +19,7 @@ from bonanza_server import app, key_command
 from bonanza_server.settings import Settings, is_loopback, refusal_to_listen
 from bonanza_server.store import migrate
 from bonanza_server.store.database import Database, DatabaseError, FileLock
-from bonanza_server.store.keys import every
+from bonanza_server.store.keys import listed
 
 FITTING = ("numpy", "torch")
 """What only the processes that fit models import; missing, it would show much later, as fits that fail."""
@@ -145,7 +145,7 @@ def _try_database(settings: Settings) -> tuple[str, bool]:
     """The database as a person may see it, once it is known to work, and whether it has keys: a server that starts and then fails has said too much."""
     database, lock = app.open_database(settings)
     try:
-        wants_key = bool(database.read_now(every))
+        wants_key = bool(database.read_now(lambda connection: listed(connection, None)))
     finally:
         database.close()
         if lock is not None:

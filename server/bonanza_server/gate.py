@@ -77,7 +77,7 @@ class Gate:
                 started = True
                 MutableHeaders(scope=message)["X-Request-Id"] = request_id
                 if message["status"] in AUDITED:
-                    self._keyring.refused(who, message["status"], address)
+                    self._keyring.tally.refused(who, message["status"], address)
             elif message.get("more_body") and not self._keyring.good(who):
                 raise _Over
             await send(message)
@@ -134,7 +134,7 @@ class Gate:
 
     def _check(self, scope: Scope, headers: Mapping[str, str], limit: Limit) -> None:
         declared = headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > limit.size:
+        if declared.isdecimal() and (len(declared) > 15 or int(declared) > limit.size):
             raise too_large(limit)
         has_body = declared not in {"", "0"} or "transfer-encoding" in headers
         media = headers.get("content-type", "").split(";")[0].strip().lower()

@@ -47,7 +47,7 @@ def create(url: str, **what: Any) -> str:
     now = time.time()
     ends = None if spec.expires_in_s is None else now + spec.expires_in_s
     with _opened(url, make=True) as database:
-        first = not database.read_now(keys.every)
+        first = not database.read_now(lambda connection: keys.listed(connection, None))
         made = database.write_now(
             lambda connection: keys.make(
                 connection,

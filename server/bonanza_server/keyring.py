@@ -1,8 +1,7 @@
 """The keys of a server: kept in memory, looked up without a query, read again often enough that what another process did with them holds here.
 
 A key that is not known is looked for in the database before it is refused, so one that was just made works at once; one that was revoked elsewhere is
-refused within ``REFRESH_S``, and at once where it was revoked. When keys were used, and what was refused, is gathered and written down every
-``NOTE_S``: neither a thousand workers nor a million wrong keys cost a write each.
+refused within ``REFRESH_S``, and at once where it was revoked.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import asyncio
 import hmac
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,6 +24,7 @@ from bonanza_server.limits import Buckets
 from bonanza_server.store import keys
 from bonanza_server.store.database import Database
 from bonanza_server.store.keys import ADMIN, TOKEN
+from bonanza_server.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +37,6 @@ AGAIN_S: Final = 0.5
 WRONG_RATE: Final = 5.0
 WRONG_BURST: Final = 100.0
 """Wrong keys of one address, a second and at once. Beyond, the admin key is not even compared; keys that the server made cannot be guessed, and go on working."""
-MOST_REFUSALS: Final = 100
-"""Different refusals that are told apart between two writes."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +63,7 @@ class Keyring:
         self._looking: asyncio.Task[None] | None = None
         self._looked_at = float("-inf")
         self._wrong = Buckets(WRONG_RATE, WRONG_BURST)
-        self._used: dict[str, float] = {}
-        self._refused: Counter[tuple[str, str | None, int, str]] = Counter()
+        self.tally = Tally()
         self._changes = 0
         self._task: asyncio.Task[None] | None = None
 
@@ -88,7 +84,7 @@ class Keyring:
     @property
     def empty(self) -> bool:
         """Whether there never was a key. Revoked ones count: a server that wanted keys must not open up because the last one is over."""
-        return self._admin is None and not self._held
+        return self._admin is None and all(held.row["parent"] is not None for held in self._held.values())
 
     async def holder(self, token: bytes, address: str) -> Caller:
         """Who holds a Bearer key.
@@ -156,13 +152,6 @@ class Keyring:
             self._hold(row)
         return row is not None
 
-    def refused(self, who: Caller, status: int, address: str) -> None:
-        """Gather for the audit log that a request was refused."""
-        what = (who.project, who.key, status, address)
-        if what not in self._refused and len(self._refused) >= MOST_REFUSALS:
-            what = (DEFAULT_PROJECT, None, status, "others")
-        self._refused[what] += 1
-
     async def _find(self, token: str, address: str, *, session: bool) -> _Held | None:
         match = TOKEN.fullmatch(token)
         if match is None:
@@ -199,7 +188,7 @@ class Keyring:
         )
 
     def _use(self, held: _Held) -> Caller:
-        self._used[held.row["parent"] or held.row["id"]] = self._clock()
+        self.tally.used(held.row["parent"] or held.row["id"], self._clock())
         return held.caller
 
     async def _look_again(self) -> None:
@@ -229,16 +218,8 @@ class Keyring:
         self._held[row["id"]] = _held(row)
 
     async def _note(self) -> None:
-        used, refused, now = self._used, self._refused, self._clock()
-        self._used, self._refused = {}, Counter()
-        gathered = [
-            (project, key, {"status": status, "address": address, "times": times})
-            for (project, key, status, address), times in refused.items()
-        ]
-        for project, key, data in gathered:
-            log.warning("refused: project %s, key %s, %s", project, key, data)
-        if used or gathered:
-            await self._write(partial(keys.note, used=used, refused=gathered, now=now))
+        assert self._database is not None
+        await self.tally.write(self._database, now=self._clock())
 
     async def _keep(self) -> None:
         noted = purged = time.monotonic()

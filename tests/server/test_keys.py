@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from bonanza.cli import main
-from bonanza_server import gate, keyring
+from bonanza_server import gate, keyring, tally
 from bonanza_server.limits import MOST, Buckets
 from bonanza_server.store.database import Database
 from bonanza_server.store.keys import TOKEN
@@ -219,15 +219,15 @@ def test_refusals_are_counted_in_the_audit_and_a_flood_of_them_is_a_row(site: Op
     site.note()
     for _ in range(3):
         problem(site.get(reader["key"], "/v1/keys"), "forbidden")
-    for address in range(2 * keyring.MOST_REFUSALS):
-        site.keyring.refused(gate.NOBODY, 401, f"192.0.2.{address}")
+    for address in range(2 * tally.MOST_REFUSALS):
+        site.keyring.tally.refused(gate.NOBODY, 401, f"192.0.2.{address}")
     site.note()
     events = site.get(admin, "/v1/audit?page_size=1000").json()["events"]
     mine = [event["data"] for event in events if event["kind"] == "refused" and event["key"] == reader["id"]]
     assert mine == [{"status": 403, "address": "127.0.0.1", "times": 3}]
     flood = [event["data"] for event in events if event["data"].get("address", "").startswith(("192.0.2.", "others"))]
-    assert len(flood) <= keyring.MOST_REFUSALS + 1
-    assert sum(data["times"] for data in flood) == 2 * keyring.MOST_REFUSALS
+    assert len(flood) <= tally.MOST_REFUSALS + 1
+    assert sum(data["times"] for data in flood) == 2 * tally.MOST_REFUSALS
     pages, path = [], "/v1/audit?page_size=7"
     while True:
         page = site.get(admin, path).json()
@@ -236,6 +236,18 @@ def test_refusals_are_counted_in_the_audit_and_a_flood_of_them_is_a_row(site: Op
             break
         path = f"/v1/audit?page_size=7&page_token={page['next_page_token']}"
     assert pages == events
+
+
+def test_sessions_that_are_left_of_an_admin_key_close_nothing(tmp_path: Any) -> None:
+    url = f"sqlite:///{tmp_path}/s.db"
+    with closing(Open(url, admin_key="chosen by a person")) as site:
+        opened = site.send("POST", "/ui/session", json={"key": "chosen by a person"})
+        cookie = {"Cookie": opened.headers["set-cookie"].split(";")[0]}
+        assert site.send("GET", "/v1/studies", headers=cookie).status_code == 200
+    with closing(Open(url, admin_key="another by a person")) as site:
+        problem(site.send("GET", "/v1/studies", headers=cookie), "unauthorized")
+    with closing(Open(url)) as site:
+        assert site.get(None).status_code == 200
 
 
 def test_wrong_keys_use_up_an_address_and_keys_that_the_server_made_go_on(tmp_path: Any) -> None:
