@@ -17,10 +17,11 @@ demo: $(STAMP)   ## a real search, end to end: server, four workers, 100 trials 
 test: lint       ## lint, types, import contracts, then the whole suite on SQLite and PostgreSQL
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
-lint: $(STAMP)   ## ruff, mypy --strict, import-linter
+lint: $(STAMP)   ## ruff, mypy --strict, bandit, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive client server migrations
 	$(BIN)/lint-imports --no-cache
 
 format: $(STAMP) ## let ruff rewrite what it can

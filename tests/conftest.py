@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from pathlib import Path
 
 import psycopg
@@ -19,7 +20,7 @@ pytest.register_assert_rewrite(
     *(f"tests.server.{name}" for name in ("agreement", "lab", "site", "study_model", "study_steps"))
 )
 
-from tests.live import LiveServer  # noqa: E402
+from tests.live import Lent, LiveServer  # noqa: E402
 
 # No verdict hangs on how busy the machine is, nor on the luck of a run: what fails here fails everywhere. New examples are looked for with
 # --hypothesis-profile=explore.
@@ -86,6 +87,16 @@ def postgres() -> Iterator[str]:
     yield server.get_uri()
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def slot() -> Iterator[Executor]:
+    """A process that fits, for every server in this process that needs one and does not care which: loading torch takes longer than most fits."""
+    from bonanza_server.executor import LocalExecutor
+
+    executor = LocalExecutor(1)
+    yield Lent(executor)
+    executor.shutdown(cancel_futures=True)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

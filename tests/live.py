@@ -12,6 +12,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,10 +22,24 @@ import psycopg
 import uvicorn
 
 from bonanza_server.app import create_app
+from bonanza_server.connection import Connection
 from bonanza_server.settings import Settings
 
 NB201: dict[str, Any] = {"kind": "nasbench201"}
 _databases = itertools.count()
+
+
+class Lent(Executor):
+    """An executor that outlives the servers it is given to: they may shut it down, and nothing comes of it."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        return self._executor.submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        pass
 
 
 class Clock:
@@ -46,7 +62,7 @@ class LiveServer:
         self.settings = Settings(database_url=database_url, port=0, **settings)
         self.app = create_app(self.settings, executor=executor, clock=clock or time.time)
         self._uvicorn = uvicorn.Server(
-            uvicorn.Config(self.app, port=0, log_level="warning", timeout_graceful_shutdown=1)
+            uvicorn.Config(self.app, port=0, http=Connection, log_level="warning", timeout_graceful_shutdown=1)
         )
         self._thread = threading.Thread(target=self._uvicorn.run, daemon=True)
 

@@ -156,7 +156,7 @@ def test_the_settings_take_the_servers_environment_and_let_it_listen(monkeypatch
     for name, value in environment("server").items():
         monkeypatch.setenv(name, value)
     settings = Settings(host=parse(["bonanza", *SERVICES["server"]["command"]])["host"])
-    assert refusal_to_listen(settings) is None
+    assert refusal_to_listen(settings, has_key=False) is None
     assert settings.database_url == f"postgresql://bonanza:{GIVEN['POSTGRES_PASSWORD']}@postgres/bonanza"
     assert environment("worker")["BONANZA_KEY"] == GIVEN["BONANZA_ADMIN_KEY"]
 

@@ -28,6 +28,7 @@
         │   ├── DamagedExport      no whole export of a study
         │   ├── UnknownToken
         │   └── IdempotencyKeyReused
+        ├── TooSlow                retried by the SDK
         ├── TooManyRequests        retried by the SDK
         ├── Unavailable            retried by the SDK
         └── InternalError          the server failed
@@ -190,6 +191,10 @@ class IdempotencyKeyReused(Invalid):
     """The key was used for another request."""
 
 
+class TooSlow(ProblemError):
+    """What was sent did not arrive in time, for longer than the SDK was willing to try."""
+
+
 class TooManyRequests(ProblemError):
     """The server asks for fewer requests, for longer than the SDK was willing to wait."""
 
@@ -208,6 +213,7 @@ CLASSES: Final[dict[str, type[ProblemError]]] = {
     "forbidden": Forbidden,
     "not-found": NotFound,
     "method-not-allowed": BadRequest,
+    "too-slow": TooSlow,
     "conflict": Conflict,
     "study-exists-different": StudyExistsDifferent,
     "result-conflict": ResultConflict,

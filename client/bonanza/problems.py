@@ -23,6 +23,7 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
     "forbidden": ProblemType(403, "This request is not allowed"),
     "not-found": ProblemType(404, "There is no such thing here"),
     "method-not-allowed": ProblemType(405, "This path does not do that"),
+    "too-slow": ProblemType(408, "The request took too long to arrive"),
     "conflict": ProblemType(409, "The state does not allow that"),
     "study-exists-different": ProblemType(409, "A study of that name exists and differs"),
     "result-conflict": ProblemType(409, "This attempt has told another result"),

@@ -1,6 +1,6 @@
 """One server over HTTP: time-outs, keep-alive, retries. The only module of the SDK that knows httpx.
 
-What is retried: no connection, a connection that broke, no answer in time, 429, 502, 503, 504, and the 409 that says the same request is still
+What is retried: no connection, a connection that broke, no answer in time, 408, 429, 502, 503, 504, and the 409 that says the same request is still
 being worked on. All tries of one request carry one Idempotency-Key, so a lost answer is fetched again instead of asked for twice. Nothing else
 is retried: any other 409 is a real conflict. Pauses have full jitter (uniform from 0 to a bound that doubles), so a thousand
 clients do not come back as one; a Retry-After is waited out first.
@@ -45,7 +45,7 @@ FIRST_PAUSE_S: Final = 0.25
 LONGEST_PAUSE_S: Final = 10.0  # a server back after an outage hears from everybody within this
 KEEP_ALIVE_S: Final = 60.0  # less than the server's 75, so that we rarely send into a connection it is closing
 PATIENCE_S: Final = 60.0
-RETRIED: Final = frozenset({429, 502, 503, 504})
+RETRIED: Final = frozenset({408, 429, 502, 503, 504})
 EXCERPT: Final = 200
 
 

@@ -1,4 +1,4 @@
-"""The trace of each attempt, and how far the webhooks have come: revision 0006, after 0003."""
+"""The trace of each attempt, and how far the webhooks have come: revision 0006, after 0004."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0006"
-down_revision = "0003"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -20,10 +21,13 @@ from fastapi.responses import RedirectResponse
 
 import bonanza
 from bonanza_server import cartography, catalogue, openapi, problem
+from bonanza_server.body import guarded
 from bonanza_server.columns import Columns
+from bonanza_server.connection import Connection
 from bonanza_server.dashboard import pages
 from bonanza_server.engine import Engine
 from bonanza_server.gate import Gate
+from bonanza_server.keyring import Keyring
 from bonanza_server.lifecycle.ledger import sharing_ledgers
 from bonanza_server.lifecycle.pool import Pools
 from bonanza_server.live import Attempts
@@ -34,7 +38,18 @@ from bonanza_server.predicting import Predictor
 from bonanza_server.readiness import readiness
 from bonanza_server.reading import Reading
 from bonanza_server.reporting import Reporter
-from bonanza_server.routers import ask_tell, charts, spaces, strategies, studies, system, transfer, trials, workers
+from bonanza_server.routers import (
+    ask_tell,
+    charts,
+    keys,
+    spaces,
+    strategies,
+    studies,
+    system,
+    transfer,
+    trials,
+    workers,
+)
 from bonanza_server.service import Service
 from bonanza_server.settings import Settings
 from bonanza_server.spaces import Spaces
@@ -68,16 +83,16 @@ def create_app(
         redoc_url=None,
     )
     problem.install(app)
-    for module in (ask_tell, studies, trials, transfer, charts, spaces, strategies, workers, system, pages):
-        app.include_router(module.router)
-    app.state.key = settings.key
+    for module in (ask_tell, studies, trials, transfer, charts, spaces, strategies, workers, keys, system, pages):
+        app.include_router(guarded(module.router))
+    keyring = app.state.keyring = Keyring(settings.key, clock=clock)
 
     @app.get("/", include_in_schema=False)
     async def root(accept: Annotated[str, Header()] = "") -> RedirectResponse:
         return RedirectResponse("/ui" if "text/html" in accept else "/docs")
 
     openapi.install(app)
-    app.add_middleware(Gate, settings=settings)
+    app.add_middleware(Gate, settings=settings, keyring=keyring)
     app.add_middleware(AccessLog)
     return app
 
@@ -108,6 +123,7 @@ async def _running(
     webhooks = Webhooks.of(settings, database, engine.server_id, clock=clock)
     app.state.readiness = lambda: readiness(database, engine, upkeep)
     try:
+        await app.state.keyring.open(database)
         await upkeep.start()
         await webhooks.start()
         gc.collect()
@@ -116,6 +132,7 @@ async def _running(
     finally:
         app.state.news.close()
         await webhooks.close()
+        await app.state.keyring.close()
         await upkeep.close()
         await engine.close()
         for process in (looking_up, mapping):
@@ -194,7 +211,9 @@ def serve(settings: Settings, *, on_ready: Callable[[], None] = lambda: None) ->
         port=settings.port,
         log_config=None,  # ``configure`` has done it
         access_log=False,
-        proxy_headers=False,  # nothing here looks at a client's address
+        http=Connection if find_spec("httptools") else "auto",
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=5,
         timeout_keep_alive=75,
     )

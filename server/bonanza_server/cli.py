@@ -15,9 +15,10 @@ from rich.markup import escape
 from bonanza.cli.console import say
 from bonanza.errors import BonanzaError, MissingExtra
 from bonanza.version import __version__
-from bonanza_server import app
+from bonanza_server import app, key_command
 from bonanza_server.settings import Settings, is_loopback, refusal_to_listen
 from bonanza_server.store.database import DatabaseError
+from bonanza_server.store.keys import listed
 
 FITTING = ("numpy", "torch")
 """What only the processes that fit models import; missing, it would show much later, as fits that fail."""
@@ -42,16 +43,20 @@ def serve(
         MissingExtra: the processes that fit models would lack a package.
     """
     settings = read_settings(database_url=database, host=host, port=port, log_format=log_format, log_level=log_level)
-    if (refusal := refusal_to_listen(settings)) is not None:
+    try:
+        refusal = refusal_to_listen(settings, has_key=settings.admin_key is None and key_command.has_key(settings))
+    except DatabaseError as error:
+        raise CannotStart(str(error)) from error
+    if refusal is not None:
         raise CannotStart(refusal)
     if settings.fit_slots and (missing := [name for name in FITTING if find_spec(name) is None]):
         raise MissingExtra(f"fitting models needs {' and '.join(missing)}: pip install 'bonanza[server]'")
     settings = settings.model_copy(update={"port": free_port(settings.host, settings.port)})
     try:
-        label = _try_database(settings)
+        label, wants_key = _try_database(settings)
     except DatabaseError as error:
         raise CannotStart(str(error)) from error
-    if not app.serve(settings, on_ready=lambda: say(*banner(settings, database=label))):
+    if not app.serve(settings, on_ready=lambda: say(*banner(settings, database=label, wants_key=wants_key))):
         raise CannotStart("the server could not start; the lines above say why")
 
 
@@ -95,29 +100,33 @@ def free_port(host: str, port: int) -> int:
         ) from error
 
 
-def _try_database(settings: Settings) -> str:
-    """The database as a person may see it, once it is known to work: a server that starts and then fails has said too much."""
+def _try_database(settings: Settings) -> tuple[str, bool]:
+    """The database as a person may see it, once it is known to work, and whether it has keys: a server that starts and then fails has said too much."""
     database, lock = app.open_database(settings)
-    database.close()
-    if lock is not None:
-        lock.close()
+    try:
+        wants_key = bool(database.read_now(lambda connection: listed(connection, None)))
+    finally:
+        database.close()
+        if lock is not None:
+            lock.close()
     if not database.sqlite:
-        return database.label
-    return f"{database.label}  ({Path(str(database.url.database)).resolve()})"
+        return database.label, wants_key
+    return f"{database.label}  ({Path(str(database.url.database)).resolve()})", wants_key
 
 
-def banner(settings: Settings, *, database: str) -> list[str]:
+def banner(settings: Settings, *, database: str, wants_key: bool = False) -> list[str]:
     """What a person should know of a server that starts: where, on which database, and what to do next; lines of rich markup."""
     host = settings.host if is_loopback(settings.host) else socket.gethostname()
     url = escape(f"http://{f'[{host}]' if ':' in host else host}:{settings.port}")
-    key = settings.admin_key is not None
-    bearer = ' -H "Authorization: Bearer $BONANZA_ADMIN_KEY"' if key else ""
+    admin = settings.admin_key is not None
+    variable = "BONANZA_ADMIN_KEY" if admin else "BONANZA_KEY"
+    bearer = f' -H "Authorization: Bearer ${variable}"' if admin or wants_key else ""
     body = '{"space": {"kind": "nasbench201"}, "objective": {"name": "accuracy", "direction": "maximize"}, "budget": {"max_trials": 100}}'
     return [
         f"[bold]Bonanza {__version__}[/] listens on [bold cyan]{url}[/]  (the API: {url}/docs)",
         f"  dashboard [bold cyan]{url}/ui[/]",
         f"  database  {escape(database)}",
-        f"  key       {'BONANZA_ADMIN_KEY; workers give it as BONANZA_KEY' if key else 'none needed, as only this machine can reach it'}",
+        f"  key       {_whose_key(admin=admin, stored=wants_key)}",
         "",
         "Make a study:",
         f"  [cyan]bonanza study create first --space nasbench201 --max-trials 100 --server {url}[/]",
@@ -126,3 +135,11 @@ def banner(settings: Settings, *, database: str) -> list[str]:
         f"  [cyan]bonanza worker --server {url} --study first --evaluator tabular:nasbench201/cifar10[/]",
         "",
     ]
+
+
+def _whose_key(*, admin: bool, stored: bool) -> str:
+    if admin:
+        return "BONANZA_ADMIN_KEY; workers give it, or better one of [cyan]bonanza key create[/], as BONANZA_KEY"
+    if stored:
+        return "one of [cyan]bonanza key list[/]; workers and commands give theirs as BONANZA_KEY"
+    return "none needed, as only this machine can reach it"

@@ -13,6 +13,7 @@ from bonanza.schemas import Name
 from bonanza_server.cartography import Cartography
 from bonanza_server.catalogue import Catalogue
 from bonanza_server.columns import Columns
+from bonanza_server.keyring import Keyring
 from bonanza_server.live import Attempts
 from bonanza_server.news import News
 from bonanza_server.overview import Glances
@@ -75,6 +76,7 @@ ColumnsDep = Annotated[Columns, Depends(_held("columns"))]
 AttemptsDep = Annotated[Attempts, Depends(_held("attempts"))]
 GlancesDep = Annotated[Glances, Depends(_held("glances"))]
 NewsDep = Annotated[News, Depends(_held("news"))]
+KeyringDep = Annotated[Keyring, Depends(_held("keyring"))]
 KeyDep = Annotated[Key | None, Depends(_key)]
 StudyName = Annotated[Name, Path(description="the study's name")]
 TrialNumber = Annotated[int, Path(ge=0, le=2**31 - 1, description="the trial's number in the study")]

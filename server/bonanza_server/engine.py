@@ -20,6 +20,7 @@ from typing import TypeVar
 from sqlalchemy.engine import Connection
 
 from bonanza_server import meters
+from bonanza_server.access import place
 from bonanza_server.answers import DEGRADED_AFTER
 from bonanza_server.fitting import FitJob, FitResult, fit, rank
 from bonanza_server.lifecycle.ask import INITIAL_DESIGN, over
@@ -66,7 +67,7 @@ class Engine:
     ) -> None:
         """Send fits to ``executor`` (None: this process fits nothing).
 
-        ``on_change(study)`` wakes who waits for the study: a fit was stored, or none will come.
+        ``on_change(place)`` wakes who waits for the study: a fit was stored, or none will come.
         """
         self.server_id = str(uuid.uuid4())
         self._database = database
@@ -187,7 +188,9 @@ class Engine:
         try:
             while True:
                 self._news.discard(key)
-                if await self._database.write(partial(self._claim, study=study), study=study["name"]):
+                if await self._database.write(
+                    partial(self._claim, study=study), study=place(study["project"], study["name"])
+                ):
                     await self._fit_once(study)
                 elif key not in self._news:
                     return
@@ -196,7 +199,7 @@ class Engine:
         finally:
             self._tasks.pop(key, None)
             self._news.discard(key)
-            self._on_change(study["name"])
+            self._on_change(place(study["project"], study["name"]))
 
     def _claim(self, connection: Connection, *, study: Row) -> bool:
         """Make the study's next fit this process's; False where there is none to make, or another process makes it."""
@@ -229,13 +232,13 @@ class Engine:
                 release(ledger, self.server_id)
             return published, ledger.study
 
-        published, after = await self._database.write(store, study=study["name"])
+        published, after = await self._database.write(store, study=place(study["project"], study["name"]))
         self._not_before.pop(study["id"], None)
         if published:
             meters.fitted(result.seconds)
             self._failed.clear()
             self._pools.put(after["id"], after["fit_id"], after["fit_version"], after["fit_event"], result.proposals)
-            self._on_change(study["name"])
+            self._on_change(place(study["project"], study["name"]))
 
     async def _choose(self, read: HistoryRead) -> None:
         """Have the model say which cells are the best of all measured, and queue them to be confirmed."""
@@ -251,9 +254,9 @@ class Engine:
                 release(ledger, self.server_id)
             return ledger.study
 
-        after = await self._database.write(store, study=read.study["name"])
+        after = await self._database.write(store, study=place(read.study["project"], read.study["name"]))
         self._not_before.pop(after["id"], None)
-        self._on_change(after["name"])
+        self._on_change(place(after["project"], after["name"]))
 
     async def _run(self, work: Callable[[FitJob], T], job: FitJob) -> T:
         assert self._executor is not None
@@ -278,7 +281,7 @@ class Engine:
                 return note_failure(ledger, message) if is_same(ledger.study, study) else 0
 
         try:
-            failures = await self._database.write(note, study=study["name"])
+            failures = await self._database.write(note, study=place(study["project"], study["name"]))
         except Exception:  # noqa: BLE001 - the study is gone or the database is down: then there is nothing to note it in
             log.warning("could not record the failed fit of study %s", study["name"])
             failures = DEGRADED_AFTER

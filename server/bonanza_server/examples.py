@@ -146,7 +146,31 @@ _RECORD: Final[JSON] = {
 }
 _HEARTBEAT: Final[JSON] = {"directive": "continue", "expires_at": "2026-03-01T12:01:20Z", "heartbeat_s": 20.0}
 
+_AUDIT: Final[JSON] = {
+    "id": 41,
+    "at": "2026-03-01T12:00:00Z",
+    "kind": "refused",
+    "project": "default",
+    "key": "5f0c9a4d17be",
+    "data": {"status": 403, "address": "192.0.2.7", "times": 3},
+}
+_KEY: Final[JSON] = {
+    "id": "5f0c9a4d17be",
+    "name": "gpu7",
+    "project": "default",
+    "scopes": ["ask"],
+    "study": "cifar",
+    "created_at": "2026-03-01T12:00:00Z",
+    "expires_at": "2026-03-31T12:00:00Z",
+    "revoked_at": None,
+    "last_used_at": "2026-03-01T12:13:32Z",
+}
+
 BODIES: Final[dict[str, JSON]] = {
+    "AuditList": {"events": [_AUDIT], "next_page_token": None},
+    "KeyList": {"keys": [_KEY]},
+    "KeySpec": {"name": "gpu7", "scopes": ["ask"], "study": "cifar", "expires_in_s": 2_592_000},
+    "NewKey": _KEY | {"last_used_at": None, "key": "bnz_5f0c9a4d17be_hV3n0Tq8cWm2LrY7bKpXs5dZu9eJf1aGt4oQi6wEyCk"},
     "AskAnswer": {"trials": [_STARTED], "reason": None, "retry_after_s": None, "model": _MODEL},
     "AskRequest": {"count": 1, "worker_id": "gpu7-0", "wait_s": 10, "freshness": "latest"},
     "Atlas": {

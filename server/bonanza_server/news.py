@@ -20,9 +20,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from bonanza.schemas import Event
+from bonanza_server.access import acting, in_project, place, project
 from bonanza_server.errors import Refused
 from bonanza_server.reading import EVENTS_A_READ, Reading
-from bonanza_server.service import PROJECT
 from bonanza_server.store.database import Database
 from bonanza_server.store.models import attempts, studies
 
@@ -44,6 +44,8 @@ class Gone(Exception):
 class _Watched:
     """What is known of a study that is watched."""
 
+    project: str
+    name: str
     created_at: float = 0.0
     seq: int = 0
     beat: tuple[float | None, bool] = (None, False)
@@ -121,7 +123,8 @@ class News:
             raise Refused(
                 "unavailable", "too many streams of events are open: close some, or read them without", retry_after_s=30
             )
-        watched = self._watched.setdefault(study, _Watched())
+        at = place(project(), study)
+        watched = self._watched.setdefault(at, _Watched(project(), study))
         woken = asyncio.Event()
         watched.streams.add(woken)
         if self._task is None or self._task.done():
@@ -130,8 +133,8 @@ class News:
             yield watched, woken
         finally:
             watched.streams.discard(woken)
-            if not watched.streams and self._watched.get(study) is watched:
-                del self._watched[study]
+            if not watched.streams and self._watched.get(at) is watched:
+                del self._watched[at]
 
     async def _look(self) -> None:
         while self._watched:
@@ -143,13 +146,14 @@ class News:
             await asyncio.sleep(INTERVAL_S)
 
     async def _look_once(self) -> None:
-        names = list(self._watched)
-        found = await self._database.read(lambda connection: _standing(connection, names))
-        for name in names:
-            watched = self._watched.get(name)
+        places = list(self._watched)
+        of = [(watched.project, watched.name) for watched in self._watched.values()]
+        found = await self._database.read(lambda connection: _standing(connection, of))
+        for at in places:
+            watched = self._watched.get(at)
             if watched is None:
                 continue
-            row = found.get(name)
+            row = found.get((watched.project, watched.name))
             if row is None or watched.created_at not in {0.0, row.created_at}:
                 watched.gone = True  # deleted, and perhaps made anew: its numbers begin again
                 watched.wake()
@@ -162,7 +166,8 @@ class News:
                 watched.wake()
                 continue
             if row.last_event > watched.seq:
-                page = await self._reading.events(name, watched.seq)
+                with acting(in_project(watched.project)):
+                    page = await self._reading.events(watched.name, watched.seq)
                 if len(page) == EVENTS_A_READ:
                     watched.recent.clear()  # a flood: each stream reads the log at its own pace
                 else:
@@ -175,17 +180,17 @@ class News:
                 watched.wake()
 
 
-def _standing(connection: Connection, names: list[str]) -> dict[str, Any]:
+def _standing(connection: Connection, of: list[tuple[str, str]]) -> dict[tuple[str, str], Any]:
     beaten = (
         sa.select(sa.func.max(attempts.c.heartbeat_at))
         .where(attempts.c.study_id == studies.c.id, attempts.c.state == "leased")
         .scalar_subquery()
         .label("heartbeat_at")
     )
-    query = sa.select(studies.c.name, studies.c.created_at, studies.c.last_event, studies.c.fit_server, beaten).where(
-        studies.c.project == PROJECT, studies.c.name.in_(names)
-    )
-    return {row.name: row for row in connection.execute(query)}
+    query = sa.select(
+        studies.c.project, studies.c.name, studies.c.created_at, studies.c.last_event, studies.c.fit_server, beaten
+    ).where(sa.tuple_(studies.c.project, studies.c.name).in_(of))
+    return {(row.project, row.name): row for row in connection.execute(query)}
 
 
 def _message(event: Event) -> str:

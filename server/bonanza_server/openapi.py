@@ -13,14 +13,15 @@ from typing import Final
 from fastapi import FastAPI
 
 from bonanza.schemas import Problem
+from bonanza_server.access import SCHEME
 from bonanza_server.examples import BODIES, FAILED_TELL
 from bonanza_server.gate import OPEN
 from bonanza_server.problem_docs import EXAMPLES, JSON, add_problems, example
 
-ANY_REQUEST: Final = ("unauthorized", "forbidden", "internal", "unavailable")
-OPEN_PATH: Final = ("forbidden", "internal")
+ANY_REQUEST: Final = ("unauthorized", "forbidden", "too-many-requests", "internal", "unavailable")
+OPEN_PATH: Final = ("forbidden", "too-many-requests", "internal")
 """The paths that need neither key nor database."""
-WITH_BODY: Final = ("malformed", "too-large", "unsupported-media-type", "invalid")
+WITH_BODY: Final = ("malformed", "too-slow", "too-large", "unsupported-media-type", "invalid")
 WITH_KEY: Final = ("idempotency-key-reused", "request-in-flight")
 """Every POST that changes something takes an ``Idempotency-Key``; the others answer the same without."""
 STUDY: Final = "/v1/studies/{study}"
@@ -47,7 +48,7 @@ HEADERS: Final[JSON] = {
 KEY: Final[JSON] = {
     "type": "http",
     "scheme": "bearer",
-    "description": "the value of BONANZA_ADMIN_KEY; a server without one listens on loopback alone and takes no key",
+    "description": "a key of `bonanza key create` or `POST /v1/keys`, or the value of BONANZA_ADMIN_KEY; beside each operation stands which scope of a key opens it (write includes read and ask, admin everything). A server without any key listens on loopback alone and needs none",
 }
 
 
@@ -78,10 +79,9 @@ def complete(document: JSON) -> None:
     schemas["TellRequest"]["examples"].append(FAILED_TELL)
     components["examples"] = {slug: {"value": example(slug)} for slug in EXAMPLES}
     components["headers"] = HEADERS
-    components["securitySchemes"] = {"key": KEY}
+    components["securitySchemes"] = {SCHEME: KEY}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            operation["security"] = [] if path in OPEN else [{"key": []}, {}]
             for parameter in operation.get("parameters", ()):
                 _drop_null(parameter["schema"])
             responses = operation["responses"]

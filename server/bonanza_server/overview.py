@@ -8,11 +8,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from bonanza.schemas import Overview, StudyGlance
+from bonanza_server.access import visible
 from bonanza_server.answers import moment, study_answer
 from bonanza_server.columns import kind_of_space, short, thinned
 from bonanza_server.lifecycle.ledger import Row
 from bonanza_server.reading import best_architectures
-from bonanza_server.service import PROJECT
 from bonanza_server.store.database import Database
 from bonanza_server.store.models import attempts, studies, trials
 
@@ -41,7 +41,9 @@ class Glances:
         return await self._database.read(self._read)
 
     def _read(self, connection: Connection) -> Overview:
-        query = sa.select(studies).where(studies.c.project == PROJECT).order_by(studies.c.created_at.desc())
+        query = (
+            sa.select(studies).where(visible(studies.c.project, studies.c.name)).order_by(studies.c.created_at.desc())
+        )
         rows = [dict(row) for row in connection.execute(query.limit(MOST_STUDIES)).mappings()]
         busy = (
             sa.select(attempts.c.study_id, sa.func.count(attempts.c.worker_id.distinct()))

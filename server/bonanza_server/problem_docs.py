@@ -17,14 +17,15 @@ def _wrong_at(pointer: str, message: str) -> tuple[str, JSON]:
 EXAMPLES: Final[dict[str, tuple[str, JSON]]] = {
     "malformed": ("the body cannot be read as JSON: expected `,` or `}` at line 3 column 5", {}),
     "unauthorized": (
-        "this server needs a key: send Authorization: Bearer <the value of BONANZA_ADMIN_KEY>, or give it to bonanza's own commands and the SDK as BONANZA_KEY",
+        "this server needs a key: send Authorization: Bearer <key>, one that bonanza key create made or the value of BONANZA_ADMIN_KEY; bonanza's own commands and the SDK take it as BONANZA_KEY",
         {},
     ),
     "forbidden": (
-        "a server without a key answers to localhost only, not to Host nas.example.org: set BONANZA_ADMIN_KEY to serve others",
+        "this needs a key with the scope write, and this one has read: bonanza key create NAME --scope write makes one, on the server's machine",
         {},
     ),
     "not-found": ("there is no study 'cifar': PUT /v1/studies/cifar makes one, GET /v1/studies lists them", {}),
+    "too-slow": ("1,042 bytes of the body came in 30 s, and not its end: send it again, faster", {}),
     "conflict": ("study 'cifar' is finished: resume it first", {"state": "finished"}),
     "study-exists-different": (
         "study 'cifar' exists and differs in seed: PATCH it to change budget, lease, tags or description, or take another name",
@@ -83,6 +84,10 @@ EXAMPLES: Final[dict[str, tuple[str, JSON]]] = {
     "if-match-required": (
         "send If-Match with the ETag of the study you read, so that nobody's change is overwritten unseen",
         {},
+    ),
+    "too-many-requests": (
+        "more than 500 requests a second, for longer than 10 s, came under this key: wait, or start the server with a larger BONANZA_RATE_LIMIT",
+        {"retry_after_s": 0.4},
     ),
     "internal": (
         "the server failed on this request; its log has the cause under request id 7f9c2ba4e88f827d",

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from bonanza.schemas import Event, Explanation, Model, Ranked, RankedList, Study, StudyList, Trial, TrialList
+from bonanza_server.access import visible
 from bonanza_server.answers import model_answer, moment, study_answer, trial_answer, trial_fields
 from bonanza_server.engine import POOL_SIZE, Engine
 from bonanza_server.errors import Refused, no_study, no_trial
@@ -22,7 +23,6 @@ from bonanza_server.lifecycle.modelling import measured_cells, rank_correlation
 from bonanza_server.lifecycle.pool import Pools
 from bonanza_server.lifecycle.posterior import posteriors
 from bonanza_server.lifecycle.transfer import records
-from bonanza_server.service import PROJECT
 from bonanza_server.store.database import Database
 from bonanza_server.store.models import attempts, events, fits, spaces, studies, trials
 
@@ -93,7 +93,7 @@ class Reading:
         after = read_token(page_token, str)
 
         def work(connection: Connection) -> StudyList:
-            query = sa.select(studies).where(studies.c.project == PROJECT).order_by(studies.c.name)
+            query = sa.select(studies).where(visible(studies.c.project, studies.c.name)).order_by(studies.c.name)
             if state is not None:
                 query = query.where(studies.c.state == state)
             if after is not None:
@@ -261,7 +261,7 @@ def find_study(connection: Connection, name: str) -> Row:
         Refused: there is none.
     """
     row = (
-        connection.execute(sa.select(studies).where(studies.c.project == PROJECT, studies.c.name == name))
+        connection.execute(sa.select(studies).where(visible(studies.c.project, studies.c.name), studies.c.name == name))
         .mappings()
         .one_or_none()
     )

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from bonanza.schemas import AskAnswer, AskRequest, Study, StudyChange, StudySpec
 from bonanza.spaces import InvalidSpace, SearchSpace, space_from_spec
 from bonanza_server import meters
+from bonanza_server.access import my_place, project
 from bonanza_server.answers import model_status, study_answer, trial_answer
 from bonanza_server.engine import Engine
 from bonanza_server.errors import Refused, invalid, wrong_at
@@ -34,8 +35,6 @@ from bonanza_server.store.idempotency import Key, recall, remember
 from bonanza_server.waiting import WaitingRoom
 
 T = TypeVar("T")
-
-PROJECT = "default"
 
 
 class Reply(NamedTuple):
@@ -70,7 +69,7 @@ class Service:
         self.waiting = waiting
         self.clock = clock
         self._pools = pools
-        self._in_flight: dict[str, tuple[str, asyncio.Task[Reply]]] = {}
+        self._in_flight: dict[tuple[str, str], tuple[str, asyncio.Task[Reply]]] = {}
 
     async def put_study(self, name: str, spec: StudySpec) -> tuple[Study, bool]:
         """Create a study, or get the one that an equal body created; True if created.
@@ -90,7 +89,7 @@ class Service:
 
         def work(connection: Connection) -> tuple[Row, bool]:
             return studies.create_or_get(
-                connection, PROJECT, name, spec, space=space, strategy=strategy, now=self.clock()
+                connection, project(), name, spec, space=space, strategy=strategy, now=self.clock()
             )
 
         row, created = await self.database.write(work)
@@ -101,7 +100,7 @@ class Service:
     async def patch_study(self, name: str, request: StudyChange, revision: int) -> None:
         """Change a study that is still at ``revision``."""
         await self.change(name, lambda ledger: studies.change(ledger, request, revision))
-        self.waiting.wake(name)
+        self.waiting.wake(my_place(name))
 
     async def set_state(self, name: str, state: str, reason: str | None, key: Key | None) -> Reply:
         """Pause, resume or finish a study."""
@@ -111,14 +110,14 @@ class Service:
             return study_answer(ledger.study, space=None, best=None, refitting=False)
 
         reply = await self.post(name, work, key)
-        self.waiting.wake(name)
+        self.waiting.wake(my_place(name))
         return reply
 
     async def delete_study(self, name: str) -> None:
         """Delete a study with everything it holds."""
-        row = await self.database.write(lambda connection: studies.delete(connection, PROJECT, name))
+        row = await self.database.write(lambda connection: studies.delete(connection, project(), name))
         self.engine.forget(row["id"])
-        self.waiting.wake(name)
+        self.waiting.wake(my_place(name))
 
     async def import_study(self, name: str, text: str, key: Key | None) -> Reply:
         """Make the study ``name`` of an export.
@@ -139,7 +138,7 @@ class Service:
                 if replayed is not None:
                     return replayed, None
                 try:
-                    row = transfer.insert(connection, PROJECT, name, archive, now=self.clock())
+                    row = transfer.insert(connection, project(), name, archive, now=self.clock())
                 except (KeyError, TypeError, ValueError, DataError) as error:
                     # Every line is what its checksum says and the events are a history: somebody wrote this file who is not Bonanza.
                     cause = f"{type(error).__name__}: {error}".splitlines()[0]
@@ -148,7 +147,7 @@ class Service:
                     ) from error
                 body = study_answer(row, space=None, best=None, refitting=False).model_dump_json()
                 if key is not None:
-                    remember(connection, PROJECT, key, status=201, body=body, now=self.clock())
+                    remember(connection, project(), key, status=201, body=body, now=self.clock())
                 return Reply(201, body), row
 
             reply, row = await self._write(name, work)
@@ -163,11 +162,11 @@ class Service:
         """Run ``work`` on the locked study in one transaction."""
 
         def transaction(connection: Connection) -> Row:
-            with open_ledger(connection, PROJECT, name, self.clock()) as ledger:
+            with open_ledger(connection, project(), name, self.clock()) as ledger:
                 work(ledger)
             return ledger.study
 
-        self.engine.notify(await self.database.write(transaction, study=name))
+        self.engine.notify(await self.database.write(transaction, study=my_place(name)))
 
     async def post(
         self,
@@ -188,10 +187,10 @@ class Service:
             replayed = self._recall(connection, key)
             if replayed is not None:
                 return replayed, None
-            with open_ledger(connection, PROJECT, name, self.clock(), attempt=attempt) as ledger:
+            with open_ledger(connection, project(), name, self.clock(), attempt=attempt) as ledger:
                 body = work(ledger).model_dump_json()
             if key is not None:
-                remember(connection, PROJECT, key, status=status, body=body, now=ledger.now)
+                remember(connection, project(), key, status=status, body=body, now=ledger.now)
             return Reply(status, body), ledger.study
 
         async def run() -> Reply:
@@ -199,7 +198,7 @@ class Service:
             if study is not None:
                 self.engine.notify(study)
                 if wakes:
-                    self.waiting.wake(name)
+                    self.waiting.wake(my_place(name))
             return reply
 
         return await self._once(key, run)
@@ -224,7 +223,7 @@ class Service:
     async def _ask(self, asking: Asking, name: str, key: Key | None, gone: Callable[[], Awaitable[bool]]) -> Reply:
         clock = asyncio.get_running_loop().time
         begun, deadline = time.perf_counter(), clock() + asking.request.wait_s
-        with self.waiting.line(name) as ticket:
+        with self.waiting.line(my_place(name)) as ticket:
             while True:
                 asking.patient = clock() < deadline and not self.waiting.closed
                 reply, served, study = await self._write(
@@ -252,7 +251,7 @@ class Service:
         replayed = self._recall(connection, key)
         if replayed is not None:
             return replayed, None, {}
-        with open_ledger(connection, PROJECT, name, self.clock()) as ledger:
+        with open_ledger(connection, project(), name, self.clock()) as ledger:
             study = ledger.study
             space = self.spaces.get(connection, study["space_hash"])
             pool = self._pools.get(connection, ledger.id, study["fit_id"])
@@ -269,11 +268,11 @@ class Service:
         )
         body = answer.model_dump_json()
         if key is not None and served.trials:
-            remember(connection, PROJECT, key, status=200, body=body, now=ledger.now)
+            remember(connection, project(), key, status=200, body=body, now=ledger.now)
         return Reply(200, body), served, study
 
     def _recall(self, connection: Connection, key: Key | None) -> Reply | None:
-        stored = None if key is None else recall(connection, PROJECT, key)
+        stored = None if key is None else recall(connection, project(), key)
         if stored is None or key is None:
             return None
         if stored.fingerprint != key.fingerprint:
@@ -285,7 +284,7 @@ class Service:
 
     async def _write(self, name: str, transaction: Callable[[Connection], T]) -> T:
         try:
-            return await self.database.write(transaction, study=name)
+            return await self.database.write(transaction, study=my_place(name))
         except IntegrityError as error:
             if "idempotency" not in str(error.orig):
                 raise
@@ -298,8 +297,9 @@ class Service:
         """Run a request, or join the one with the same key that is under way."""
         if key is None:
             return await run()
-        while key.key in self._in_flight:
-            fingerprint, task = self._in_flight[key.key]
+        mine = project(), key.key
+        while mine in self._in_flight:
+            fingerprint, task = self._in_flight[mine]
             if fingerprint != key.fingerprint:
                 raise Refused(
                     "idempotency-key-reused",
@@ -310,10 +310,10 @@ class Service:
             except ClientGone:
                 continue  # the first client hung up and nothing was done: this one does it
         task = asyncio.ensure_future(run())
-        self._in_flight[key.key] = (key.fingerprint, task)
+        self._in_flight[mine] = (key.fingerprint, task)
 
         def done(finished: asyncio.Task[Reply]) -> None:
-            self._in_flight.pop(key.key, None)
+            self._in_flight.pop(mine, None)
             if not finished.cancelled():
                 finished.exception()  # whoever wanted to hear it may have been cut off
 

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from bonanza_server.standard_webhook import key_of
 from bonanza_server.store.retention import Retention
 
+CREATE_A_KEY = "bonanza key create first --scope admin"
 MAKE_A_KEY = "export BONANZA_ADMIN_KEY=$(python3 -c 'import secrets; print(secrets.token_urlsafe(32))')"
 
 SIGN_WITH = MAKE_A_KEY.replace("ADMIN_KEY", "WEBHOOK_SECRET")
@@ -77,6 +78,14 @@ class Settings(BaseSettings):
         default=None,
         description="from which on lines are written; info has every request; warning for text, info for json by default",
     )
+    rate_limit: float = Field(
+        default=500,
+        ge=0,
+        description="requests a second of one key, or of one address without; 0: any number. Ten seconds' worth may come at once",
+    )
+    trusted_proxies: str = Field(
+        default="", description="addresses of reverse proxies, by commas, whose X-Forwarded-For and -Proto are believed"
+    )
     sql_threads: int = Field(default=8, ge=1, le=100, description="PostgreSQL transactions at a time")
 
     @field_validator("webhook_url")
@@ -108,12 +117,15 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def refusal_to_listen(settings: Settings) -> str | None:
-    """Why this server must not start listening, with the command that mends it; None when it may."""
-    if settings.admin_key is not None or is_loopback(settings.host):
+def refusal_to_listen(settings: Settings, *, has_key: bool) -> str | None:
+    """Why this server must not start listening, with the commands that mend it; None when it may. ``has_key``: its database has a key that opens something."""
+    if settings.admin_key is not None or has_key or (is_loopback(settings.host) and not settings.trusted_proxies):
         return None
+    where = settings.host if not is_loopback(settings.host) else f"{settings.host} behind a proxy"
     return (
-        f"will not listen on {settings.host} without a key: anybody who reaches {socket.gethostname()} could change your studies. Make one:\n"
+        f"will not listen on {where} without a key: anybody who reaches {socket.gethostname()} could change your studies. Make one:\n"
+        f"  {CREATE_A_KEY}\n"
+        "which keeps no more than a hash of it in the database, or\n"
         f"  {MAKE_A_KEY}\n"
-        "and give the same to your workers as BONANZA_KEY. Or listen on 127.0.0.1."
+        "and give your workers one as BONANZA_KEY. Or listen on 127.0.0.1."
     )

@@ -149,7 +149,7 @@ class Slot:
             ended = "by a shutdown" if self._killed.is_set() else f"by {cause}"
             raise JobCrashed(f"the process of the job was ended {ended}") from None
         try:
-            kind, value = pickle.loads(message)  # noqa: S301 - from a child that runs this program
+            kind, value = pickle.loads(message)  # nosec B301 # noqa: S301 - from a child that runs this program
         except Exception as error:  # noqa: BLE001 - an __init__ or __setstate__ of the result may raise anything
             return "unpicklable", f"result cannot be read: {error!r}"
         return kind, value
@@ -194,7 +194,7 @@ def _perform(payload: bytes) -> bytes:
     """A job's answer as a pickled pair: ("result", value), ("raised", exception), ("memory", why) or ("unpicklable", why)."""
     what = "result"
     try:
-        fn, args, kwargs = pickle.loads(payload)  # noqa: S301 - from the parent
+        fn, args, kwargs = pickle.loads(payload)  # nosec B301 # noqa: S301 - from the parent
         outcome: tuple[str, Any] = ("result", fn(*args, **kwargs))
     except MemoryError as error:
         outcome = ("memory", str(error) or "MemoryError")

@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from bonanza_server import meters
+from bonanza_server.access import place
 from bonanza_server.engine import Engine
 from bonanza_server.errors import Refused
 from bonanza_server.lifecycle.claim import drop_dead
@@ -95,13 +96,13 @@ class Upkeep:
         for (project, name), leases in found.items():
             work = partial(_expire_all, project=project, name=name, leases=leases, now=now)
             try:
-                ended = await self._database.write(work, study=name)
+                ended = await self._database.write(work, study=place(project, name))
             except Refused:
                 continue  # the study was deleted meanwhile
             if ended:
                 meters.EXPIRED.inc(ended)
                 log.info("study %s: %d lease(s) ran out", name, ended)
-                self._waiting.wake(name)
+                self._waiting.wake(place(project, name))
         await self._engine.sweep()
 
     def silent_s(self) -> float:

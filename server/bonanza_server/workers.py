@@ -9,9 +9,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from bonanza.schemas import Worker, WorkerReport
+from bonanza_server.access import caller, project, visible
 from bonanza_server.errors import Refused
 from bonanza_server.lifecycle.ledger import Row, open_ledger
-from bonanza_server.service import PROJECT, Service
+from bonanza_server.service import Service
 from bonanza_server.store.models import workers
 
 FORGET_S = 7 * 86_400.0
@@ -35,14 +36,23 @@ class Workers:
         self._clock = service.clock
 
     async def put(self, worker: str, report: WorkerReport) -> Worker:
-        """Register a worker, or replace what it said of itself."""
+        """Register a worker, or replace what it said of itself.
+
+        Raises:
+            Refused: the caller's key is for another study than the worker's.
+        """
+        only = caller().study
+        if only is not None and report.study != only:
+            raise Refused(
+                "forbidden", f"this key is for the study {only!r} alone, so a worker under it is of that study"
+            )
 
         def work(connection: Connection) -> Row:
             now = self._clock()
             before = connection.execute(_one(worker)).mappings().one_or_none()
             connection.execute(sa.delete(workers).where(workers.c.seen_at < now - FORGET_S))
             row = {
-                "project": PROJECT,
+                "project": project(),
                 "id": worker,
                 "report": report.model_dump(mode="json"),
                 "registered_at": now,
@@ -69,7 +79,7 @@ class Workers:
 
     async def list(self, study: str | None) -> list[Worker]:
         """The workers heard of lately, or those of one study, by name."""
-        query = sa.select(workers).where(workers.c.project == PROJECT, workers.c.seen_at >= self._clock() - FORGET_S)
+        query = sa.select(workers).where(_visible(), workers.c.seen_at >= self._clock() - FORGET_S)
         rows = await self._database.read(
             lambda connection: connection.execute(query.order_by(workers.c.id)).mappings().all()
         )
@@ -88,7 +98,7 @@ class Workers:
 
 
 def _one(worker: str) -> sa.Select[tuple[object, ...]]:
-    return sa.select(workers).where(workers.c.project == PROJECT, workers.c.id == worker)
+    return sa.select(workers).where(_visible(), workers.c.id == worker)
 
 
 def _note_quarantine(connection: Connection, worker: str, report: WorkerReport, before: Row, now: float) -> None:
@@ -97,6 +107,13 @@ def _note_quarantine(connection: Connection, worker: str, report: WorkerReport, 
     gone = [slot for slot in report.slots if slot.state == "quarantined" and slot.name not in already]
     if not gone or report.study is None:
         return
-    with suppress(Refused), open_ledger(connection, PROJECT, report.study, now) as ledger:  # a study that is not there
+    with (
+        suppress(Refused),
+        open_ledger(connection, project(), report.study, now) as ledger,
+    ):  # a study that is not there
         for slot in gone:
             ledger.record("worker.quarantined", worker=worker, slot=slot.name, error=slot.error)
+
+
+def _visible() -> sa.ColumnElement[bool]:
+    return visible(workers.c.project, workers.c.report["study"].as_string())

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import torch
@@ -47,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)
     space = space_from_spec({"kind": "nasbench101"})
     listed = [
-        (space.validate(cell), value, len(cell["ops"])) for cell, value, _ in read(Path(folder) / "nasbench101_20k.npz")
+        (space.validate(cell), fmean(values), len(cell["ops"]))
+        for cell, values, _ in read(Path(folder) / "nasbench101_20k.npz")
     ]
     smaller, larger = ([(cell, value) for cell, value, vertices in listed if vertices == n] for n in (6, 7))
     print(

@@ -1,4 +1,4 @@
-"""Eight workers on one study, while the server and now and then a worker are killed without notice: no result is lost and nothing is done twice."""
+"""Six workers on one study, while the server and now and then a worker are killed without notice: no result is lost and nothing is done twice."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from tests.e2e.laborer import worth
 from tests.live import NB201, ServerProcess
 from tests.server.engine.searches import until
 
-TRIALS = 120
-WORKERS = 8
-KILLS = 9
+TRIALS = 70
+WORKERS = 6
+KILLS = 5
 """After the first."""
 TRAINING_S = 0.15
 STUDY = {

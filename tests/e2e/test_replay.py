@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import Executor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ from typing import Any
 import httpx
 import pytest
 
-from bonanza_server.executor import LocalExecutor
 from bonanza_server.lifecycle.archive import DamagedArchive, read, write
 from bonanza_server.lifecycle.transfer import check as check_space
 from bonanza_server.replaying import Checked, check
@@ -79,14 +79,10 @@ class Workers:
         http.post(f"{self._url}/trials/{trial['number']}/tell", json=told).raise_for_status()
 
 
-def checked(text: str, *others: str) -> Checked:
+def checked(slot: Executor, text: str, *others: str) -> Checked:
     archive = read(text)
     beside = {other.header["name"]: other for other in map(read, others)}
-    executor = LocalExecutor(1)
-    try:
-        return check(archive, check_space(archive), executor, lambda done, of: None, beside)
-    finally:
-        executor.shutdown()
+    return check(archive, check_space(archive), slot, lambda done, of: None, beside)
 
 
 def records(text: str) -> list[dict[str, Any]]:
@@ -96,7 +92,7 @@ def records(text: str) -> list[dict[str, Any]]:
 
 
 def test_a_rough_study_replays_bit_for_bit_and_is_the_same_elsewhere(
-    new_database: Callable[[], str], tmp_path: Path
+    new_database: Callable[[], str], tmp_path: Path, slot: Executor
 ) -> None:
     url = new_database()
     server = ServerProcess(url, tmp_path / "server.log")
@@ -118,7 +114,7 @@ def test_a_rough_study_replays_bit_for_bit_and_is_the_same_elsewhere(
     kinds = Counter(event["kind"] for event in events)
     assert kinds["trial.requeued"] > 0
     assert kinds["trial.failed"] > 0
-    found = checked(text)
+    found = checked(slot, text)
     assert found.differences == []
     assert found.circumstances == {}
     assert (found.same["baseline"], found.same["confirm"]) == (4, 2)
@@ -141,7 +137,7 @@ def test_a_rough_study_replays_bit_for_bit_and_is_the_same_elsewhere(
     place, event = next((k, e) for k, e in enumerate(events) if e["data"].get("fit_rank") is not None)
     event["data"]["mean"] = event["data"]["mean"] + 1e-12 * abs(event["data"]["mean"])
     altered = next(iter(write([("event", event)])))
-    [difference] = checked("".join([*lines[: place + 1], altered, *lines[place + 2 :]])).differences
+    [difference] = checked(slot, "".join([*lines[: place + 1], altered, *lines[place + 2 :]])).differences
     assert (difference.number, difference.what) == (event["number"], "mean")
 
 
@@ -154,9 +150,9 @@ def test_a_rough_study_replays_bit_for_bit_and_is_the_same_elsewhere(
     ids=["bonas", "bonanza"],
 )
 def test_a_study_that_reads_another_replays_with_that_ones_export_beside(
-    tmp_path: Path, strategy: dict[str, Any]
+    tmp_path: Path, strategy: dict[str, Any], slot: Executor
 ) -> None:
-    with LiveServer(f"sqlite:///{tmp_path}/studies.db", fit_slots=1) as server:
+    with LiveServer(f"sqlite:///{tmp_path}/studies.db", executor=slot) as server:
         server.study("source")
         for _ in range(4):
             trial = server.one("source")
@@ -168,7 +164,7 @@ def test_a_study_that_reads_another_replays_with_that_ones_export_beside(
         trial = server.one("source")
         server.tell(trial, 1.0, "source")  # after the fits: none of them saw it
         text, source = (server.http.get(f"/v1/studies/{name}/export").text for name in ("s", "source"))
-    alone, beside = checked(text), checked(text, source)
+    alone, beside = checked(slot, text), checked(slot, text, source)
     assert alone.not_checked == {"acquisition (its fit read other studies)": 2}
     assert (beside.differences, beside.same["acquisition"], sum(beside.not_checked.values())) == ([], 2, 0)
 

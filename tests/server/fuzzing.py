@@ -17,14 +17,17 @@ from schemathesis.generation import GenerationMode
 from schemathesis.generation.meta import TestPhase
 
 URL = os.environ["BONANZA_SERVER"]
+KEY = os.environ.get("BONANZA_KEY")
+"""An admin key, where the server wants one."""
+SCOPE = os.environ.get("BONANZA_FUZZED_SCOPE")
+"""The scope of the key that schemathesis sends, if it sends one."""
 ENDS_THE_STUDY = {"deleteStudy", "patchStudy", "pauseStudy", "finishStudy"}
 _calls = itertools.count()
 
 
 def _send(method: str, path: str, body: Any) -> Any:
-    request = urllib.request.Request(
-        URL + path, json.dumps(body).encode(), {"Content-Type": "application/json"}, method=method
-    )
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {KEY}"} if KEY else {})
+    request = urllib.request.Request(URL + path, json.dumps(body).encode(), headers, method=method)
     with urllib.request.urlopen(request) as answer:
         return json.load(answer)
 
@@ -79,3 +82,19 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
         case.path_parameters |= {"number": trial["number"]} if "number" in case.path_parameters else {}
     if body is not None and "lease_token" in body:
         body["lease_token"] = trial["attempt"]["token"]
+
+
+if SCOPE is not None:
+    from bonanza_server.access import INCLUDES
+
+    @schemathesis.check
+    def a_key_opens_what_its_scope_opens(context: Any, response: Any, case: Any) -> None:
+        """Nothing else, whatever is sent; and never is it said that a key is wrong or may not what it may."""
+        if "authorization" not in {name.lower() for name in response.request.headers}:
+            return  # a check of schemathesis' own, without the key
+        ways = case.operation.definition.raw["security"]
+        opened = not ways or any(scope in INCLUDES[SCOPE] for way in ways for scope in way.get("key", ()))
+        if opened:
+            assert response.status_code not in {401, 403} or b"project" in response.content, response.content
+        else:
+            assert 400 <= response.status_code < 500, response.content

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import httpx
 import psycopg
+from fastapi import FastAPI
 
 from bonanza_server.app import create_app
 from bonanza_server.settings import Settings
@@ -22,24 +23,25 @@ T = TypeVar("T")
 class Site:
     """A database, a clock, and the application on them; ``start`` it, ``stop`` it, ``close`` it at last."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, base: str = "http://localhost/v1/studies/", **settings: Any) -> None:
         self.clock = Clock()
         self.names = (f"s{number}" for number in itertools.count())
         self.database = Database(url)
-        self._settings = Settings(database_url=url, fit_slots=0, upkeep_s=3600, synchronous="NORMAL")
+        self._settings = Settings(database_url=url, fit_slots=0, upkeep_s=3600, synchronous="NORMAL", **settings)
+        self._base = base
         self._loop = asyncio.new_event_loop()
         self._running: AbstractAsyncContextManager[Any]
 
     def start(self) -> None:
         self._app = create_app(self._settings, clock=self.clock)
         self._running = self._app.router.lifespan_context(self._app)
-        self._run(self._running.__aenter__())
+        self.run(self._running.__aenter__())
         transport = httpx.ASGITransport(self._app)
-        self._http = httpx.AsyncClient(transport=transport, base_url="http://localhost/v1/studies/")
+        self._http = httpx.AsyncClient(transport=transport, base_url=self._base)
 
     def stop(self) -> None:
-        self._run(self._http.aclose())
-        self._run(self._running.__aexit__(None, None, None))
+        self.run(self._http.aclose())
+        self.run(self._running.__aexit__(None, None, None))
 
     def close(self) -> None:
         self.stop()
@@ -47,14 +49,22 @@ class Site:
         self._loop.close()
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
-        answer = self._run(self._http.request(method, path, json=body, headers=headers))
+        answer = self.run(self._http.request(method, path, json=body, headers=headers))
         assert answer.status_code < 500, answer.text
         return answer
 
-    def look_after_leases(self) -> None:
-        self._run(self._app.state.upkeep.look_after_leases())
+    def send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Whatever the answer is."""
+        return self.run(self._http.request(method, path, **options))
 
-    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+    @property
+    def app(self) -> FastAPI:
+        return self._app
+
+    def look_after_leases(self) -> None:
+        self.run(self._app.state.upkeep.look_after_leases())
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self._loop.run_until_complete(work)
 
 

@@ -106,13 +106,21 @@ def test_a_made_up_session_opens_nothing(keyed: LiveServer, given: str) -> None:
     problem(httpx.get(keyed.url + "/v1/studies", headers=headers), "unauthorized")
 
 
-def test_a_session_holds_for_its_time_and_its_key() -> None:
-    made = session.make(b"key", clock=lambda: 1_000.0)
-    assert session.holds(made, b"key", clock=lambda: 1_000.0 + session.LASTS_S - 1)
-    assert not session.holds(made, b"key", clock=lambda: 1_000.0 + session.LASTS_S)
-    assert not session.holds(made, b"another", clock=lambda: 1_000.0)
-    expiry, _, tag = made.partition(".")
-    assert not session.holds(f"{int(expiry) + 1}.{tag}", b"key", clock=lambda: 1_000.0)
+def test_a_session_ends_with_sign_out_wherever_its_cookie_is(browser: httpx.Client, keyed: LiveServer) -> None:
+    browser.post("/ui/session", json={"key": KEY})
+    stolen = {"Cookie": f"{session.COOKIE}={browser.cookies[session.COOKIE]}"}
+    assert httpx.get(keyed.url + "/v1/studies", headers=stolen).status_code == 200
+    browser.delete("/ui/session")
+    problem(httpx.get(keyed.url + "/v1/studies", headers=stolen), "unauthorized")
+
+
+def test_a_session_is_no_key_and_a_key_no_session(browser: httpx.Client, keyed: LiveServer) -> None:
+    browser.post("/ui/session", json={"key": KEY})
+    bearer = {"Authorization": f"Bearer {browser.cookies[session.COOKIE]}"}
+    problem(httpx.get(keyed.url + "/v1/studies", headers=bearer), "unauthorized")
+    made = browser.post("/v1/keys", json={"name": "k", "scopes": ["read"]}).json()["key"]
+    cookie = {"Cookie": f"{session.COOKIE}={made}"}
+    problem(httpx.get(keyed.url + "/v1/studies", headers=cookie), "unauthorized")
 
 
 def test_without_a_key_nobody_signs_in(server: LiveServer) -> None:

@@ -108,7 +108,7 @@ def test_a_server_without_a_key_answers_to_every_name_of_this_machine(local: Liv
 )
 def test_a_server_without_a_key_answers_to_no_other_name(local: LiveServer, host: str) -> None:
     for path in ("/v1/studies", "/healthz", "/"):
-        problem(local.http.get(path, headers={"Host": host}), "forbidden", says="set BONANZA_ADMIN_KEY to serve others")
+        problem(local.http.get(path, headers={"Host": host}), "forbidden", says="make a key to serve others")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
@@ -114,8 +114,8 @@ def test_a_job_that_nobody_wants_any_more_is_not_begun(database: Database) -> No
     assert rows(database) == [2]
 
 
-def test_asks_of_a_pool_that_share_a_transaction_take_it_in_order(database_url: str) -> None:
-    with LiveServer(database_url, fit_slots=1) as server:
+def test_asks_of_a_pool_that_share_a_transaction_take_it_in_order(database_url: str, slot: Executor) -> None:
+    with LiveServer(database_url, executor=slot) as server:
         server.study(strategy={"name": "bananas", "n_initial": 2, "epochs": 1}, lease={"ttl_s": 3600})
         for _ in range(2):
             server.tell(server.one(), 90.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from contextlib import closing
 
 import pytest
@@ -19,7 +20,7 @@ PHASES = {"baseline": {"cells": 4}, "confirm": {"top": 2, "seeds": 3}}
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def fitting(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, slot: Executor
 ) -> Iterator[tuple[LiveServer, Clock, Database]]:
     """A server that fits."""
     if request.param == "sqlite":
@@ -27,7 +28,7 @@ def fitting(
     else:
         url = create_postgres_database(request.getfixturevalue("postgres"), "phases")
     clock = Clock()
-    with LiveServer(url, clock=clock, fit_slots=1, upkeep_s=3600) as server, closing(Database(url)) as database:
+    with LiveServer(url, clock=clock, executor=slot, upkeep_s=3600) as server, closing(Database(url)) as database:
         yield server, clock, database
 
 

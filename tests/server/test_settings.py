@@ -21,7 +21,7 @@ def test_without_any_a_server_keeps_a_file_here_and_listens_to_this_machine_alon
     assert (settings.host, settings.port) == ("127.0.0.1", 8423)
     assert settings.admin_key is None
     assert settings.synchronous == "FULL"
-    assert refusal_to_listen(settings) is None
+    assert refusal_to_listen(settings, has_key=False) is None
 
 
 def test_every_setting_has_an_environment_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,6 +39,8 @@ def test_every_setting_has_an_environment_variable(monkeypatch: pytest.MonkeyPat
         "fit_timeout_s": "12.5",
         "fit_memory_mb": "1024",
         "upkeep_s": "0.5",
+        "rate_limit": "20",
+        "trusted_proxies": "10.0.0.8",
         "keep_reports_days": "30",
         "keep_idempotency_hours": "48",
         "webhook_url": "https://example.org/hook",
@@ -74,6 +76,7 @@ def test_an_argument_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch
         ("fit_slots", -1),
         ("fit_timeout_s", 0),
         ("upkeep_s", 0),
+        ("rate_limit", -1),
         ("sql_threads", 0),
     ],
 )
@@ -102,8 +105,16 @@ def test_loopback_is_what_this_machine_alone_can_reach(host: str) -> None:
 )
 def test_every_other_address_needs_a_key(host: str) -> None:
     assert not is_loopback(host)
-    refusal = refusal_to_listen(Settings(host=host))
+    refusal = refusal_to_listen(Settings(host=host), has_key=False)
     assert refusal is not None
     assert "export BONANZA_ADMIN_KEY=" in refusal
     assert "BONANZA_KEY" in refusal
-    assert refusal_to_listen(Settings(host=host, admin_key="0123456789abcdef")) is None  # type: ignore[arg-type]
+    assert "bonanza key create" in refusal
+    assert refusal_to_listen(Settings(host=host, admin_key="0123456789abcdef"), has_key=False) is None  # type: ignore[arg-type]
+    assert refusal_to_listen(Settings(host=host), has_key=True) is None
+
+
+def test_behind_a_proxy_a_key_is_needed_on_loopback_too() -> None:
+    settings = Settings(trusted_proxies="127.0.0.1")
+    assert "behind a proxy" in str(refusal_to_listen(settings, has_key=False))
+    assert refusal_to_listen(settings, has_key=True) is None

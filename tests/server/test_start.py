@@ -17,6 +17,7 @@ import sqlalchemy as sa
 import uvicorn
 
 from bonanza.cli import main
+from bonanza_server.key_command import create, revoke
 from bonanza_server.store.database import Database
 from bonanza_server.store.migrate import VERSION_TABLE, upgrade
 from tests.live import LiveServer, ServerProcess, create_postgres_database
@@ -161,6 +162,31 @@ def test_without_a_key_no_address_but_loopback_is_listened_on_and_the_way_to_a_k
         assert f"will not listen on {host} without a key" in said
         assert "export BONANZA_ADMIN_KEY=$(python3 -c" in said
     assert not Path("bonanza.db").exists()
+
+
+def test_with_a_key_in_the_database_other_addresses_are_listened_on(
+    bonanza: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"sqlite:///{tmp_path}/study.db"
+    serve = ("serve", "--port", "0", "--host", "192.0.2.1", "--database", url)  # an address that is no machine's
+    assert "bonanza key create first --scope admin" in bonanza(*serve)
+    made = create(url, name="first", scopes=["admin"])
+    assert "shown this once" in capsys.readouterr().err
+    assert "cannot listen on 192.0.2.1" in bonanza(*serve)
+    revoke(url, [made[4:16]])
+    capsys.readouterr()
+    assert "will not listen on 192.0.2.1 without a key" in bonanza(*serve)
+
+
+def test_a_key_of_a_database_that_is_not_there_is_not_looked_for(bonanza: Run, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/none.db"
+    for command in (("list",), ("revoke", "0" * 12)):
+        assert f"there is no {url}" in bonanza("key", *command, "--database", url)
+    assert "cannot read the database URL" in bonanza("key", "create", "k", "--scope", "read", "--database", "nonsense")
+    assert "write 12h, 30d or 8w" in bonanza("key", "create", "k", "--scope", "read", "--expires", "soon")
+    assert "Input should be 'read', 'ask'" in bonanza("key", "create", "k", "--scope", "root", "--database", url)
+    assert "no others" in bonanza("key", "create", "k", "--scope", "admin", "--study", "s", "--database", url)
+    assert not (tmp_path / "none.db").exists()
 
 
 def test_the_command_that_makes_a_key_makes_one(bonanza: Run) -> None:

@@ -30,7 +30,7 @@ from tests.server.study_steps import StudySteps
 
 TTL = 10.0
 GIVEN = os.environ.get("BONANZA_STATE_MACHINE")
-EXAMPLES, STEPS = map(int, (GIVEN or "40x40").split("x"))
+EXAMPLES, STEPS = map(int, (GIVEN or "28x40").split("x"))
 SETTINGS = settings(
     max_examples=EXAMPLES,
     stateful_step_count=STEPS,

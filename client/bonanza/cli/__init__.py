@@ -1,4 +1,4 @@
-"""The command line: ``bonanza serve``, ``worker``, ``train``, ``bench``, ``study``, ``space``, ``export-code``, ``demo``, ``db``, ``version``.
+"""The command line: ``bonanza serve``, ``worker``, ``train``, ``bench``, ``study``, ``space``, ``export-code``, ``demo``, ``db``, ``key``, ``version``.
 
 A command decodes, calls once, prints. What goes wrong on purpose is a ``BonanzaError``, and ends as one red line and exit code 1.
 """
@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from bonanza.cli import bench, db, demo, evaluate, export_code, replay, serve, space, study, train, worker
+from bonanza.cli import bench, db, demo, evaluate, export_code, key, replay, serve, space, study, train, worker
 from bonanza.cli.console import say_error
 from bonanza.errors import BonanzaError
 from bonanza.version import __version__
@@ -35,6 +35,7 @@ app.command(rich_help_panel="Look and steer")(replay.replay)
 app.add_typer(study.app, name="study", rich_help_panel="Look and steer")
 app.add_typer(space.app, name="space", rich_help_panel="Look and steer")
 app.add_typer(db.app, name="db", rich_help_panel="Look and steer")
+app.add_typer(key.app, name="key", rich_help_panel="Look and steer")
 
 
 def _print_version(wanted: bool) -> None:

@@ -69,7 +69,7 @@ def serve(
     """Run the server.
 
     Without options it listens on this machine only and keeps everything in ./bonanza.db. Every setting has an environment variable,
-    BONANZA_DATABASE_URL and the like; a key (BONANZA_ADMIN_KEY) is needed to listen beyond this machine.
+    BONANZA_DATABASE_URL and the like; a key is needed to listen beyond this machine, and bonanza key create makes one.
     """
     with needing("server"):
         from bonanza_server import cli

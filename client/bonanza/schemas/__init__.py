@@ -21,6 +21,13 @@ from bonanza.schemas.columns import StudyColumns as StudyColumns
 from bonanza.schemas.columns import StudyGlance as StudyGlance
 from bonanza.schemas.columns import StudyWorker as StudyWorker
 from bonanza.schemas.columns import TrialColumns as TrialColumns
+from bonanza.schemas.key import AuditEvent as AuditEvent
+from bonanza.schemas.key import AuditList as AuditList
+from bonanza.schemas.key import Key as Key
+from bonanza.schemas.key import KeyId as KeyId
+from bonanza.schemas.key import KeyList as KeyList
+from bonanza.schemas.key import KeySpec as KeySpec
+from bonanza.schemas.key import NewKey as NewKey
 from bonanza.schemas.model import Alternative as Alternative
 from bonanza.schemas.model import Explanation as Explanation
 from bonanza.schemas.model import Model as Model

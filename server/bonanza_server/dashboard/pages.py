@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import hmac
 import mimetypes
 from functools import cache
 from pathlib import Path
@@ -19,9 +18,11 @@ from fastapi.responses import JSONResponse
 
 import bonanza
 from bonanza.spaces.palette import COLOURS, PAGE
+from bonanza_server.access import LOCAL, SCOPES, Caller, caller, needs
 from bonanza_server.body import JsonRoute
 from bonanza_server.dashboard import session
 from bonanza_server.errors import Refused
+from bonanza_server.keyring import Keyring
 
 ASSETS = Path(__file__).parent / "assets"
 POLICY = (
@@ -48,7 +49,7 @@ class Asset(NamedTuple):
     digest: str
 
 
-@router.get("/assets/{name}")
+@router.get("/assets/{name}", openapi_extra=needs())
 async def asset(name: str, accept_encoding: Annotated[str, Header()] = "") -> Response:
     """A file of the page."""
     found = _assets().get(name)
@@ -60,53 +61,68 @@ async def asset(name: str, accept_encoding: Annotated[str, Header()] = "") -> Re
     return Response(found.body, media_type=found.media_type, headers=headers)
 
 
-@router.get("/session")
+@router.get("/session", openapi_extra=needs())
 async def read_session(request: Request) -> Response:
-    """Whether this server wants a key, and whether this browser has given it."""
-    needed, given = request.app.state.key is not None, _holds(request)
-    scopes = ["read", "ask", "write", "admin"] if given or not needed else []
-    about = {"needed": needed, "signed_in": given, "scopes": scopes, "version": bonanza.__version__}
+    """Whether this server wants a key, and what this browser may do with the one it has given."""
+    needed = caller() is not LOCAL
+    who = await _signed_in(request) if needed else LOCAL
+    scopes = [] if who is None else [scope for scope in SCOPES if scope in who.scopes]
+    about = {
+        "needed": needed,
+        "signed_in": needed and who is not None,
+        "scopes": scopes,
+        "version": bonanza.__version__,
+    }
     return JSONResponse(about, headers={"Cache-Control": "no-store"})
 
 
-@router.post("/session")
+@router.post("/session", openapi_extra=needs())
 async def sign_in(request: Request) -> Response:
     """Give a key, get a session.
 
     Raises:
-        Refused: the key is not the server's.
+        Refused: the key is not one of the server's.
     """
-    key: bytes | None = request.app.state.key
     body = await request.json()
     given = body.get("key") if isinstance(body, dict) else None
     if not isinstance(given, str):
         raise Refused("invalid", 'send {"key": "…"}', errors=[("/key", "must be a text")])
-    if key is None:
+    if caller() is LOCAL:
         return Response(status_code=204)  # a server without a key is open to whoever reaches it
-    if not hmac.compare_digest(given.strip().encode("utf-8", "surrogatepass"), key):
-        raise Refused("unauthorized", "the key is not the server's: it is the value of BONANZA_ADMIN_KEY there")
-    cookie = session.set_cookie(session.make(key), secure=request.url.scheme == "https")
+    made = await _keyring(request).sign_in(given.strip().encode("utf-8", "surrogatepass"), _address(request))
+    cookie = session.set_cookie(made, secure=request.url.scheme == "https")
     return Response(status_code=204, headers={"Set-Cookie": cookie})
 
 
-@router.delete("/session")
-async def sign_out() -> Response:
+@router.delete("/session", openapi_extra=needs())
+async def sign_out(request: Request) -> Response:
     """End the session of this browser."""
+    given = session.in_cookies(request.headers.get("cookie", ""))
+    if given is not None:
+        await _keyring(request).sign_out(given, _address(request))
     return Response(status_code=204, headers={"Set-Cookie": session.clear_cookie()})
 
 
-@router.get("")
-@router.get("/{path:path}")
+@router.get("", openapi_extra=needs())
+@router.get("/{path:path}", openapi_extra=needs())
 async def page(path: str = "") -> Response:  # noqa: ARG001 - the page reads it
     """The shell."""
     headers = HEADERS | {"Cache-Control": "no-cache"}
     return Response(_shell(), media_type="text/html; charset=utf-8", headers=headers)
 
 
-def _holds(request: Request) -> bool:
-    key: bytes | None = request.app.state.key
+async def _signed_in(request: Request) -> Caller | None:
     given = session.in_cookies(request.headers.get("cookie", ""))
-    return key is not None and given is not None and session.holds(given, key)
+    return None if given is None else await _keyring(request).session(given, _address(request))
+
+
+def _keyring(request: Request) -> Keyring:
+    keyring: Keyring = request.app.state.keyring
+    return keyring
+
+
+def _address(request: Request) -> str:
+    return "unknown" if request.client is None else request.client.host
 
 
 @cache

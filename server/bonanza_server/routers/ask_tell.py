@@ -22,6 +22,7 @@ from bonanza.schemas import (
     Trial,
 )
 from bonanza_server import meters
+from bonanza_server.access import needs
 from bonanza_server.answers import moment, trial_answer, trial_fields
 from bonanza_server.body import JsonRoute
 from bonanza_server.deps import IdempotencyKey, StudyName, TrialNumber, answer, key_of, service_of
@@ -35,7 +36,9 @@ from bonanza_server.service import ClientGone
 router = APIRouter(prefix="/v1/studies/{study}", tags=["ask and tell"], route_class=JsonRoute)
 
 
-@router.post("/ask", operation_id="ask", response_model=AskAnswer, responses=problems("not-found"))
+@router.post(
+    "/ask", operation_id="ask", openapi_extra=needs("ask"), response_model=AskAnswer, responses=problems("not-found")
+)
 async def ask(
     study: StudyName, http: Request, request: AskRequest | None = None, idempotency_key: IdempotencyKey = None
 ) -> Response:
@@ -52,6 +55,7 @@ async def ask(
 @router.post(
     "/trials/{number}/tell",
     operation_id="tell",
+    openapi_extra=needs("ask"),
     response_model=TellAnswer,
     responses=problems("not-found", "unknown-token", "result-conflict", "protocol-mismatch"),
 )
@@ -80,6 +84,7 @@ async def tell(
 @router.post(
     "/trials/{number}/heartbeat",
     operation_id="heartbeat",
+    openapi_extra=needs("ask"),
     response_model=HeartbeatAnswer,
     responses=problems("not-found", "unknown-token"),
 )
@@ -102,6 +107,7 @@ async def heartbeat(
 @router.post(
     "/trials/{number}/report",
     operation_id="report",
+    openapi_extra=needs("ask"),
     response_model=HeartbeatAnswer,
     responses=problems("not-found", "unknown-token"),
 )
@@ -124,6 +130,7 @@ async def report(
 @router.post(
     "/trials/{number}/release",
     operation_id="release",
+    openapi_extra=needs("ask"),
     response_model=Trial,
     responses=problems("not-found", "unknown-token"),
 )

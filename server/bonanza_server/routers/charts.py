@@ -25,6 +25,7 @@ from bonanza.schemas import (
     ValidateAnswer,
     ValidateCells,
 )
+from bonanza_server.access import needs
 from bonanza_server.blueprint import Cell, blueprint
 from bonanza_server.body import JsonRoute
 from bonanza_server.deps import (
@@ -72,7 +73,7 @@ CSV_COLUMNS = (
 )
 
 
-@router.get("/overview", operation_id="overview")
+@router.get("/overview", operation_id="overview", openapi_extra=needs("read"))
 async def overview(glances: GlancesDep) -> Overview:
     """Every study at a glance, the last created first: state, trials, workers, best so far."""
     return await glances.overview()
@@ -81,6 +82,7 @@ async def overview(glances: GlancesDep) -> Overview:
 @router.get(
     "/studies/{study}/columns",
     operation_id="getColumns",
+    openapi_extra=needs("read"),
     response_model=StudyColumns,
     responses=problems("not-found"),
 )
@@ -101,7 +103,9 @@ async def columns(
     return Response(packed, media_type=JSON_TYPE, headers=headers)
 
 
-@router.get("/studies/{study}/live", operation_id="getLive", responses=problems("not-found"))
+@router.get(
+    "/studies/{study}/live", operation_id="getLive", openapi_extra=needs("read"), responses=problems("not-found")
+)
 async def live(study: StudyName, attempts: AttemptsDep) -> Live:
     """What runs now: attempts with the curves they report, and the workers."""
     return await attempts.live(study)
@@ -110,6 +114,7 @@ async def live(study: StudyName, attempts: AttemptsDep) -> Live:
 @router.get(
     "/studies/{study}/atlas",
     operation_id="getAtlas",
+    openapi_extra=needs("read"),
     response_model=Atlas,
     responses=problems("not-found", "unavailable"),
 )
@@ -121,6 +126,7 @@ async def atlas(study: StudyName, cartography: CartographyDep) -> Response:
 @router.post(
     "/studies/{study}/validate",
     operation_id="validateForStudy",
+    openapi_extra=needs("read"),
     response_model=ValidateAnswer,
     responses=problems("not-found", "invalid-architecture", "unavailable"),
 )
@@ -132,7 +138,12 @@ async def validate(study: StudyName, request: ValidateCells, reading: ReadingDep
     )
 
 
-@router.get("/studies/{study}/trials/{number}/attempts", operation_id="listAttempts", responses=problems("not-found"))
+@router.get(
+    "/studies/{study}/trials/{number}/attempts",
+    operation_id="listAttempts",
+    openapi_extra=needs("read"),
+    responses=problems("not-found"),
+)
 async def trial_attempts(study: StudyName, number: TrialNumber, attempts: AttemptsDep) -> AttemptList:
     """Every attempt at a trial, with what it reported and told."""
     return await attempts.of_trial(study, number)
@@ -141,6 +152,7 @@ async def trial_attempts(study: StudyName, number: TrialNumber, attempts: Attemp
 @router.get(
     "/studies/{study}/trials/{number}/neighbours",
     operation_id="listNeighbours",
+    openapi_extra=needs("read"),
     responses=problems("not-found", "unavailable"),
 )
 async def neighbours(
@@ -153,6 +165,7 @@ async def neighbours(
 @router.get(
     "/studies/{study}/trials/{number}/code",
     operation_id="exportCode",
+    openapi_extra=needs("read"),
     response_class=Response,
     responses=problems("not-found", "conflict", "unavailable")
     | {200: {"content": {"text/x-python": {"schema": {"type": "string"}}}, "description": "A file that needs PyTorch"}},
@@ -167,6 +180,7 @@ async def code(study: StudyName, number: TrialNumber, reading: ReadingDep, carto
 @router.get(
     "/studies/{study}/trials.csv",
     operation_id="downloadTrials",
+    openapi_extra=needs("read"),
     response_class=StreamingResponse,
     responses=problems("not-found")
     | {200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "One trial a line, by number"}},

@@ -16,6 +16,7 @@ from bonanza.schemas import (
     ValidateRequest,
 )
 from bonanza.spaces import InvalidSpace, nearest_kind, space_kind, space_kinds
+from bonanza_server.access import needs
 from bonanza_server.body import JsonRoute
 from bonanza_server.deps import CatalogueDep
 from bonanza_server.errors import Refused
@@ -26,7 +27,7 @@ router = APIRouter(prefix="/v1/spaces", tags=["spaces"], route_class=JsonRoute)
 JSON_TYPE = "application/json"
 
 
-@router.get("", operation_id="listSpaces")
+@router.get("", operation_id="listSpaces", openapi_extra=needs("read", "ask"))
 async def list_spaces() -> SpaceKinds:
     """The kinds of search space a study may use, each with an example to copy."""
     kinds = [
@@ -35,7 +36,7 @@ async def list_spaces() -> SpaceKinds:
     return SpaceKinds(spaces=kinds)
 
 
-@router.get("/{kind}", operation_id="getSpaceKind", responses=problems("not-found"))
+@router.get("/{kind}", operation_id="getSpaceKind", openapi_extra=needs("read", "ask"), responses=problems("not-found"))
 async def get_space_kind(
     kind: Annotated[str, Path(description="the kind's name", examples=["nasbench201"])],
 ) -> SpaceKindSchemas:
@@ -59,7 +60,13 @@ async def get_space_kind(
     )
 
 
-@router.post("/sample", operation_id="sampleSpace", response_model=SampleAnswer, responses=problems("invalid-space"))
+@router.post(
+    "/sample",
+    operation_id="sampleSpace",
+    openapi_extra=needs("read", "ask"),
+    response_model=SampleAnswer,
+    responses=problems("invalid-space"),
+)
 async def sample(request: SampleRequest, catalogue: CatalogueDep) -> Response:
     """Architectures drawn at random. The same seed draws the same, and fewer are the first of more."""
     return Response(await catalogue.sample(request), media_type=JSON_TYPE)
@@ -68,6 +75,7 @@ async def sample(request: SampleRequest, catalogue: CatalogueDep) -> Response:
 @router.post(
     "/validate",
     operation_id="validateArchitectures",
+    openapi_extra=needs("read", "ask"),
     response_model=ValidateAnswer,
     responses=problems("invalid-space", "invalid-architecture"),
 )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from bonanza.schemas import StrategyKind, StrategyKinds, StudySpec
+from bonanza_server.access import needs
 from bonanza_server.body import JsonRoute
 from bonanza_server.search.spec import DESCRIPTIONS, options_schema, strategy_names
 
 router = APIRouter(prefix="/v1/strategies", tags=["strategies"], route_class=JsonRoute)
 
 
-@router.get("", operation_id="listStrategies")
+@router.get("", operation_id="listStrategies", openapi_extra=needs("read", "ask"))
 async def list_strategies() -> StrategyKinds:
     """The strategies a study may use, the default first, each with the JSON Schema of its options."""
     default = StudySpec.model_fields["strategy"].get_default(call_default_factory=True)["name"]

@@ -19,6 +19,7 @@ from bonanza.schemas import (
     StudyList,
     StudySpec,
 )
+from bonanza_server.access import needs
 from bonanza_server.answers import study_answer
 from bonanza_server.body import JsonRoute
 from bonanza_server.deps import (
@@ -52,6 +53,7 @@ IfMatch = Annotated[
 @router.put(
     "/{study}",
     operation_id="putStudy",
+    openapi_extra=needs("write"),
     response_model=Study,
     responses=problems("study-exists-different", "invalid-space", "invalid-strategy")
     | {201: {"model": Study, "description": "Created"}},
@@ -64,7 +66,7 @@ async def put_study(study: StudyName, spec: StudySpec, response: Response, servi
     return made
 
 
-@router.get("", operation_id="listStudies")
+@router.get("", operation_id="listStudies", openapi_extra=needs("read"))
 async def list_studies(
     reading: ReadingDep,
     state: Literal["running", "paused", "finished"] | None = None,
@@ -76,7 +78,7 @@ async def list_studies(
     return await reading.studies(state=state, tag=tag, page_size=page_size, page_token=page_token)
 
 
-@router.get("/{study}", operation_id="getStudy", responses=problems("not-found"))
+@router.get("/{study}", operation_id="getStudy", openapi_extra=needs("read", "ask"), responses=problems("not-found"))
 async def get_study(study: StudyName, response: Response, reading: ReadingDep) -> Study:
     """A study, its counts, its best and how far its model is behind."""
     found = await reading.study(study)
@@ -85,7 +87,10 @@ async def get_study(study: StudyName, response: Response, reading: ReadingDep) -
 
 
 @router.patch(
-    "/{study}", operation_id="patchStudy", responses=problems("not-found", "stale-revision", "if-match-required")
+    "/{study}",
+    operation_id="patchStudy",
+    openapi_extra=needs("write"),
+    responses=problems("not-found", "stale-revision", "if-match-required"),
 )
 async def patch_study(
     study: StudyName,
@@ -100,14 +105,24 @@ async def patch_study(
     return await get_study(study, response, reading)
 
 
-@router.delete("/{study}", operation_id="deleteStudy", status_code=204, responses=problems("not-found"))
+@router.delete(
+    "/{study}",
+    operation_id="deleteStudy",
+    openapi_extra=needs("write"),
+    status_code=204,
+    responses=problems("not-found"),
+)
 async def delete_study(study: StudyName, service: ServiceDep) -> None:
     """Delete a study with all its trials; there is no way back."""
     await service.delete_study(study)
 
 
 @router.post(
-    "/{study}/pause", operation_id="pauseStudy", response_model=Study, responses=problems("not-found", "conflict")
+    "/{study}/pause",
+    operation_id="pauseStudy",
+    openapi_extra=needs("write"),
+    response_model=Study,
+    responses=problems("not-found", "conflict"),
 )
 async def pause(study: StudyName, service: ServiceDep, key: KeyDep, request: Reason | None = None) -> Response:
     """Start nothing more for now; what runs may still tell."""
@@ -115,7 +130,11 @@ async def pause(study: StudyName, service: ServiceDep, key: KeyDep, request: Rea
 
 
 @router.post(
-    "/{study}/resume", operation_id="resumeStudy", response_model=Study, responses=problems("not-found", "conflict")
+    "/{study}/resume",
+    operation_id="resumeStudy",
+    openapi_extra=needs("write"),
+    response_model=Study,
+    responses=problems("not-found", "conflict"),
 )
 async def resume(study: StudyName, service: ServiceDep, key: KeyDep, request: Reason | None = None) -> Response:
     """Go on after a pause, or reopen a finished study."""
@@ -123,7 +142,11 @@ async def resume(study: StudyName, service: ServiceDep, key: KeyDep, request: Re
 
 
 @router.post(
-    "/{study}/finish", operation_id="finishStudy", response_model=Study, responses=problems("not-found", "conflict")
+    "/{study}/finish",
+    operation_id="finishStudy",
+    openapi_extra=needs("write"),
+    response_model=Study,
+    responses=problems("not-found", "conflict"),
 )
 async def finish(study: StudyName, service: ServiceDep, key: KeyDep, request: Reason | None = None) -> Response:
     """End a study; what runs may still tell."""
@@ -131,7 +154,11 @@ async def finish(study: StudyName, service: ServiceDep, key: KeyDep, request: Re
 
 
 @router.post(
-    "/{study}/confirm", operation_id="confirmStudy", response_model=Study, responses=problems("not-found", "conflict")
+    "/{study}/confirm",
+    operation_id="confirmStudy",
+    openapi_extra=needs("write"),
+    response_model=Study,
+    responses=problems("not-found", "conflict"),
 )
 async def confirm(
     study: StudyName, service: ServiceDep, key: KeyDep, request: ConfirmRequest | None = None
@@ -145,7 +172,7 @@ async def confirm(
     return answer(await service.post(study, work, key))
 
 
-@router.get("/{study}/model", operation_id="getModel", responses=problems("not-found"))
+@router.get("/{study}/model", operation_id="getModel", openapi_extra=needs("read"), responses=problems("not-found"))
 async def get_model(study: StudyName, reading: ReadingDep) -> Model:
     """The surrogate: what it has seen, how long it takes, and what its predictions were worth."""
     return await reading.model(study)
@@ -154,6 +181,7 @@ async def get_model(study: StudyName, reading: ReadingDep) -> Model:
 @router.get(
     "/{study}/report",
     operation_id="getReport",
+    openapi_extra=needs("read"),
     response_model=Report,
     responses=problems("not-found", "unavailable")
     | {
@@ -181,6 +209,7 @@ async def get_report(
 @router.post(
     "/{study}/predict",
     operation_id="predict",
+    openapi_extra=needs("read"),
     responses=problems("not-found", "invalid-architecture", "unavailable"),
 )
 async def predict(study: StudyName, request: PredictRequest, predictor: PredictorDep) -> PredictAnswer:

@@ -9,12 +9,14 @@ from prometheus_client import CONTENT_TYPE_LATEST
 import bonanza
 from bonanza.schemas import Health, Readiness
 from bonanza_server import standing
+from bonanza_server.access import needs
+from bonanza_server.body import GuardedRoute
 from bonanza_server.deps import ServiceDep
 
-router = APIRouter(tags=["system"])
+router = APIRouter(tags=["system"], route_class=GuardedRoute)
 
 
-@router.get("/healthz", operation_id="health")
+@router.get("/healthz", operation_id="health", openapi_extra=needs())
 async def healthz() -> Health:
     """The process answers."""
     return Health(status="ok", version=bonanza.__version__)
@@ -23,6 +25,7 @@ async def healthz() -> Health:
 @router.get(
     "/readyz",
     operation_id="ready",
+    openapi_extra=needs(),
     responses={503: {"model": Readiness, "description": "Cannot work now; checks say why"}},
 )
 async def readyz(request: Request, response: Response) -> Readiness:
@@ -33,7 +36,7 @@ async def readyz(request: Request, response: Response) -> Readiness:
     return found
 
 
-@router.get("/metrics", operation_id="metrics", response_class=PlainTextResponse)
+@router.get("/metrics", operation_id="metrics", openapi_extra=needs("read"), response_class=PlainTextResponse)
 async def metrics(service: ServiceDep) -> Response:
     """Counters, timings and how things stand, in Prometheus's text format; what it costs does not grow with the trials of a study."""
     text = await standing.exposition(service.database, service.waiting.held(), now=service.clock())

@@ -9,11 +9,13 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from bonanza.schemas import Study
+from bonanza_server.access import needs
+from bonanza_server.body import GuardedRoute
 from bonanza_server.deps import KeyDep, ReadingDep, ServiceDep, StudyName, answer
 from bonanza_server.errors import Refused
 from bonanza_server.problem_docs import problems
 
-router = APIRouter(prefix="/v1/studies/{study}", tags=["studies"])
+router = APIRouter(prefix="/v1/studies/{study}", tags=["studies"], route_class=GuardedRoute)
 
 NDJSON = "application/x-ndjson"
 LINES_A_CHUNK = 500
@@ -22,6 +24,7 @@ LINES_A_CHUNK = 500
 @router.get(
     "/export",
     operation_id="exportStudy",
+    openapi_extra=needs("read"),
     response_class=StreamingResponse,
     responses=problems("not-found")
     | {
@@ -43,7 +46,8 @@ async def export(study: StudyName, reading: ReadingDep) -> StreamingResponse:
     status_code=201,
     response_model=Study,
     responses=problems("conflict", "damaged-export", "malformed", "too-large", "unsupported-media-type"),
-    openapi_extra={"requestBody": {"required": True, "content": {NDJSON: {"schema": {"type": "string"}}}}},
+    openapi_extra=needs("write")
+    | {"requestBody": {"required": True, "content": {NDJSON: {"schema": {"type": "string"}}}}},
 )
 async def import_(study: StudyName, service: ServiceDep, key: KeyDep, request: Request) -> Response:
     """Make a study of an export, under this name: whole, or not at all."""

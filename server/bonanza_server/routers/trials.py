@@ -24,6 +24,7 @@ from bonanza.schemas import (
 )
 from bonanza.schemas.trial import Origin, TrialState
 from bonanza.spaces import Architecture
+from bonanza_server.access import needs
 from bonanza_server.answers import trial_answer, trial_fields
 from bonanza_server.body import JsonRoute
 from bonanza_server.deps import (
@@ -49,7 +50,7 @@ router = APIRouter(prefix="/v1/studies/{study}", tags=["trials"], route_class=Js
 EVENT_STREAM = "text/event-stream"
 
 
-@router.get("/trials", operation_id="listTrials", responses=problems("not-found"))
+@router.get("/trials", operation_id="listTrials", openapi_extra=needs("read"), responses=problems("not-found"))
 async def list_trials(
     study: StudyName,
     reading: ReadingDep,
@@ -73,14 +74,18 @@ async def list_trials(
     return await reading.trials(study, filters=filters, page_size=page_size, page_token=page_token)
 
 
-@router.get("/trials/{number}", operation_id="getTrial", responses=problems("not-found"))
+@router.get("/trials/{number}", operation_id="getTrial", openapi_extra=needs("read"), responses=problems("not-found"))
 async def get_trial(study: StudyName, number: TrialNumber, reading: ReadingDep) -> Trial:
     """One trial."""
     return await reading.trial(study, number)
 
 
 @router.patch(
-    "/trials/{number}", operation_id="patchTrial", response_model=Trial, responses=problems("not-found", "conflict")
+    "/trials/{number}",
+    operation_id="patchTrial",
+    openapi_extra=needs("write"),
+    response_model=Trial,
+    responses=problems("not-found", "conflict"),
 )
 async def patch_trial(study: StudyName, number: TrialNumber, request: TrialChange, service: ServiceDep) -> Response:
     """Annotate a trial, or invalidate its result."""
@@ -93,7 +98,12 @@ async def patch_trial(study: StudyName, number: TrialNumber, request: TrialChang
     return answer(await service.post(study, work, None))
 
 
-@router.get("/trials/{number}/explain", operation_id="explainTrial", responses=problems("not-found"))
+@router.get(
+    "/trials/{number}/explain",
+    operation_id="explainTrial",
+    openapi_extra=needs("read"),
+    responses=problems("not-found"),
+)
 async def explain(study: StudyName, number: TrialNumber, reading: ReadingDep) -> Explanation:
     """Why this cell: the fit, the prediction, its rank, and what was not taken."""
     return await reading.explain(study, number)
@@ -102,6 +112,7 @@ async def explain(study: StudyName, number: TrialNumber, reading: ReadingDep) ->
 @router.post(
     "/trials/{number}/cancel",
     operation_id="cancelTrial",
+    openapi_extra=needs("write"),
     response_model=Trial,
     responses=problems("not-found", "conflict"),
 )
@@ -121,6 +132,7 @@ async def cancel(
 @router.post(
     "/trials/{number}/retry",
     operation_id="retryTrial",
+    openapi_extra=needs("write"),
     response_model=Trial,
     responses=problems("not-found", "conflict"),
 )
@@ -138,6 +150,7 @@ async def retry(study: StudyName, number: TrialNumber, service: ServiceDep, key:
 @router.post(
     "/trials/{number}/repeat",
     operation_id="repeatTrial",
+    openapi_extra=needs("write"),
     status_code=201,
     response_model=TrialList,
     responses=problems("not-found"),
@@ -159,6 +172,7 @@ async def repeat(
 @router.post(
     "/queue",
     operation_id="queueArchitectures",
+    openapi_extra=needs("write"),
     status_code=201,
     response_model=QueueAnswer,
     responses=problems("not-found", "invalid-architecture"),
@@ -182,6 +196,7 @@ async def queue(study: StudyName, request: QueueRequest, service: ServiceDep, ke
 @router.post(
     "/observations",
     operation_id="importObservations",
+    openapi_extra=needs("write"),
     response_model=ObservationsAnswer,
     responses=problems("not-found", "invalid-architecture", "duplicate-observation"),
 )
@@ -198,7 +213,7 @@ async def observations(study: StudyName, request: ObservationsRequest, service: 
     return answer(await service.post(study, work, key))
 
 
-@router.get("/best", operation_id="bestTrials", responses=problems("not-found"))
+@router.get("/best", operation_id="bestTrials", openapi_extra=needs("read"), responses=problems("not-found"))
 async def best(study: StudyName, reading: ReadingDep, k: Annotated[int, Query(ge=1, le=1000)] = 1) -> RankedList:
     """The k best cells, best first: each by its first trial, ranked by what all its measurements and its prediction say of its true value."""
     return await reading.best(study, k)
@@ -207,6 +222,7 @@ async def best(study: StudyName, reading: ReadingDep, k: Annotated[int, Query(ge
 @router.get(
     "/events",
     operation_id="listEvents",
+    openapi_extra=needs("read"),
     response_class=StreamingResponse,
     responses=problems("not-found", "unavailable")
     | {

@@ -8,6 +8,7 @@ PostgreSQL: READ COMMITTED, retried on a serialisation failure or a deadlock.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import fcntl
 import os
 import sqlite3
@@ -119,7 +120,7 @@ class Database:
         Work of one study that waits for its turn together is done in one transaction (group commit); nobody is answered before the commit, and
         if any of it raises, all of it is undone and each is done in a transaction of its own. So ``work`` must bear being done again.
         """
-        return await self._writers.run(study, work)
+        return await self._writers.run(study, _in_context(work))
 
     def _settle(self, jobs: Sequence[Job[Any]]) -> None:
         together = self._together(jobs) if len(jobs) > 1 else None
@@ -147,7 +148,7 @@ class Database:
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """``read_now`` on a reader thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, work)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, _in_context(work))
 
     def close(self) -> None:
         """Finish what the threads are doing and give the connections back."""
@@ -159,6 +160,12 @@ class Database:
         """Give the idle connections back: whoever comes next connects anew, to the file that has the name then."""
         self._write_engine.dispose()
         self._read_engine.dispose()
+
+
+def _in_context(work: Callable[[Connection], T]) -> Callable[[Connection], T]:
+    """``work``, told on whatever thread who asked for it: an executor's thread knows no context variables."""
+    context = contextvars.copy_context()
+    return lambda connection: context.run(work, connection)
 
 
 def parse_url(url: str) -> sa.URL:

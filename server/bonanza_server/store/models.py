@@ -251,3 +251,30 @@ servers = sa.Table(
     sa.Column("id", sa.String(36), primary_key=True),
     sa.Column("alive_at", Float, nullable=False),
 )
+
+keys = sa.Table(
+    "keys",
+    metadata,
+    sa.Column("id", sa.String(12), primary_key=True),
+    sa.Column("project", sa.String(100), nullable=False),
+    sa.Column("name", sa.String(100), nullable=False),
+    sa.Column("scopes", Json, nullable=False),
+    sa.Column("study", sa.String(100)),  # by name: a key may be made before its study
+    sa.Column("parent", sa.String(12)),  # of a dashboard's session: the key it was opened with
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("created_at", Float, nullable=False),
+    sa.Column("expires_at", Float),
+    sa.Column("revoked_at", Float),
+    sa.Column("last_used_at", Float),
+)
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("at", Float, nullable=False, index=True),
+    sa.Column("project", sa.String(100), nullable=False),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("key", sa.String(12)),
+    sa.Column("data", Json, nullable=False),
+)

@@ -103,7 +103,7 @@ function Login({ done }: { done: () => void }) {
       <form class="card" onSubmit={(event) => void submit(event)}>
         <Icon name="key" size={28} />
         <h1>This server needs a key</h1>
-        <p class="lead">It is the value of <code>BONANZA_ADMIN_KEY</code> on the server. It is not kept here: your browser gets a session that lasts a month.</p>
+        <p class="lead"><code>bonanza key create</code> makes one, on the server's machine. It is not kept here: your browser gets a session that lasts a month, or as long as the key, and may do what the key may.</p>
         <label class="field wide"><span>Key</span><input type="password" autocomplete="current-password" required autofocus value={key} onInput={(event) => setKey(event.currentTarget.value)} /></label>
         {error && <Problem error={error} />}
         <Button type="submit" kind="primary" disabled={!key}>Sign in</Button>

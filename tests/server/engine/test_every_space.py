@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import Executor
 
 import pytest
 
@@ -14,8 +15,8 @@ QUICK = {"name": "bananas", "n_initial": 3, "epochs": 2, "ensemble": 2, "candida
 
 
 @pytest.fixture(scope="module")
-def fitting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    with LiveServer(f"sqlite:///{tmp_path_factory.mktemp('spaces')}/studies.db", fit_slots=1) as server:
+def fitting(tmp_path_factory: pytest.TempPathFactory, slot: Executor) -> Iterator[LiveServer]:
+    with LiveServer(f"sqlite:///{tmp_path_factory.mktemp('spaces')}/studies.db", executor=slot) as server:
         yield server
 
 

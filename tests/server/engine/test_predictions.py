@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from typing import Any
 
 import pytest
@@ -20,8 +21,8 @@ CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv
 
 
 @pytest.fixture(scope="module")
-def fitting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    with LiveServer(f"sqlite:///{tmp_path_factory.mktemp('predict')}/studies.db", fit_slots=1) as server:
+def fitting(tmp_path_factory: pytest.TempPathFactory, slot: Executor) -> Iterator[LiveServer]:
+    with LiveServer(f"sqlite:///{tmp_path_factory.mktemp('predict')}/studies.db", executor=slot) as server:
         yield server
 
 
