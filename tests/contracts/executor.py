@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-DEADLINE = 8.0
+DEADLINE = 15.0
 MEMORY = 1 << 30
 PATIENCE = 60.0
 

@@ -73,7 +73,7 @@ def test_no_result_is_lost_and_nothing_is_measured_twice_whoever_is_killed(
             first.kill()
             server.start()
             lost = wreck(server, crew, random.Random(20))
-            crew.finish(timeout=60)
+            crew.finish(timeout=300)
             diary = crew.diary()
         assert server.stop() == 0
     finally:

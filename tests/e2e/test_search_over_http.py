@@ -49,7 +49,7 @@ def test_two_workers_and_a_model_beat_the_initial_design(server: ServerProcess, 
             budget={"max_trials": TRIALS},
         )
         with Crew(server.url, "search", tmp_path, count=2, seconds=0.02) as crew:
-            crew.finish(timeout=90)
+            crew.finish(timeout=300)
         trials = list(study.trials())
         model = httpx.get(f"{server.url}{study.path}/model").json()
         published = [event for event in study.events() if event.kind == "fit.published"]
@@ -139,11 +139,11 @@ def test_a_search_that_is_warm_started_says_in_its_report_what_came_of_it(
     with Client(server.url, spool=tmp_path / "spool") as client:
         client.create_study("before", space=NB201, strategy={"name": "random"}, budget={"max_trials": 12})
         with Crew(server.url, "before", tmp_path, count=1, seconds=0.0) as crew:
-            crew.finish(timeout=60)
+            crew.finish(timeout=300)
         strategy = {"name": "bonanza", "warm_start_from": ["before"]}
         study = client.create_study("after", space=NB201, strategy=strategy, budget={"max_trials": 6})
         with Crew(server.url, "after", tmp_path, count=1, seconds=0.0) as crew:
-            crew.finish(timeout=90)
+            crew.finish(timeout=300)
         origins = [trial.origin for trial in study.trials()]
         made = httpx.get(f"{server.url}{study.path}/report", timeout=60).json()["transfer"]
         texts = [
