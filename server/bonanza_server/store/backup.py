@@ -94,7 +94,7 @@ def _restore_file(database: Database, source: Path, overwrite: bool) -> Path | N
 def _check_backup(file: Path) -> None:
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
-            [revision] = connection.execute(f"SELECT version_num FROM {migrate.VERSION_TABLE}").fetchone() or [None]  # noqa: S608
+            [revision] = connection.execute(f"SELECT version_num FROM {migrate.VERSION_TABLE}").fetchone() or [None]  # nosec B608 # noqa: S608 - a constant
     except sqlite3.Error as error:
         raise DatabaseError(f"{file} is no backup of Bonanza's: {error}") from error
     if damage := damages(file):
