@@ -14,6 +14,7 @@ from bonanza_server.search.believer import Believed, choose
 from bonanza_server.search.surrogates import gaussian_process
 from bonanza_server.search.surrogates.gaussian_process import (
     SMALLEST,
+    cholesky,
     kernel,
     log_likelihoods,
     member_of,
@@ -163,3 +164,14 @@ def test_a_thousand_results_are_judged_by_the_best_and_an_even_selection_of_the_
     assert len(rows) == len(set(rows.tolist())) == gaussian_process.MOST_FITTED
     assert set(np.argsort(-t)[:50].tolist()) <= set(rows.tolist())
     assert np.array_equal(subset(t[:50]), np.arange(50))
+
+
+def test_a_covariance_that_rounding_made_indefinite_gets_as_little_noise_as_it_takes_and_no_other_is_touched() -> None:
+    good = torch.tensor([[1.0, 0.5], [0.5, 1.0]]).double()
+    bad = torch.tensor([[1.0, 1.0001], [1.0001, 1.0]]).double()
+    both = torch.stack((good, bad))
+    factors = cholesky(both.clone())
+    assert torch.equal(factors[0], torch.linalg.cholesky(good))
+    assert (factors[1] @ factors[1].T).numpy() == pytest.approx(bad.numpy() + 10 * SMALLEST * np.eye(2))
+    with pytest.raises(torch.linalg.LinAlgError):
+        cholesky(torch.full((2, 2), torch.nan).double())

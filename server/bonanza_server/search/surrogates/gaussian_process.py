@@ -202,9 +202,27 @@ def _factored(
     covariance = kernel(distances, hyper)
     noise = hyper.noise[..., None] / torch.from_numpy(measurements) + SMALLEST
     covariance.diagonal(dim1=-2, dim2=-1).add_(noise)
-    factor = torch.linalg.cholesky(covariance)
+    factor = cholesky(covariance)
     t = torch.from_numpy(targets)
     return factor, torch.linalg.solve_triangular(factor, torch.stack((t, torch.ones_like(t)), dim=1), upper=False)
+
+
+def cholesky(covariance: Tensor) -> Tensor:
+    """L of K, (n, n) or (p, n, n); where rounding has made a K indefinite all the same, L of it with as little more noise as it takes.
+
+    K is changed then.
+
+    Raises:
+        torch.linalg.LinAlgError: not with as much noise as signal: K is no covariance.
+    """
+    factor: Tensor
+    more = 10.0 * SMALLEST
+    while True:
+        factor, failed = torch.linalg.cholesky_ex(covariance, check_errors=more > 10.0)
+        if not bool(failed.any()):
+            return factor
+        covariance.diagonal(dim1=-2, dim2=-1).add_(more * (failed > 0)[..., None])
+        more *= 10.0
 
 
 def _profile(factor: Tensor, halves: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -35,6 +35,7 @@ from bonanza_server.search.surrogates.gaussian_process import (
     Member,
     Rows,
     Vector,
+    cholesky,
     kernel,
     log_likelihoods,
     members_within,
@@ -186,7 +187,7 @@ def _factored(
     columns[..., :s, 0] = z
     columns[..., s:, 1] = torch.from_numpy(own.targets)
     columns[..., s:, 2] = 1.0
-    factor = torch.linalg.cholesky(covariance)
+    factor = cholesky(covariance)
     return factor, torch.linalg.solve_triangular(factor, columns, upper=False)
 
 
