@@ -20,7 +20,16 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
-from bonanza_server.slot import JobCrashed, JobLost, JobOutOfMemory, JobTimedOut, Limits, ResultUnpicklable, Slot
+from bonanza_server.slot import (
+    JobCrashed,
+    JobLost,
+    JobOutOfMemory,
+    JobTimedOut,
+    Limits,
+    ResultUnpicklable,
+    Slot,
+    value_of,
+)
 
 __all__ = ["JobCrashed", "JobLost", "JobOutOfMemory", "JobTimedOut", "LocalExecutor", "ResultUnpicklable"]
 
@@ -117,7 +126,7 @@ class LocalExecutor(Executor):
             if not job.future.set_running_or_notify_cancel():
                 continue
             try:
-                result = slot.run(job.payload)
+                result = value_of(slot.run(job.payload))
             except BaseException as error:  # noqa: BLE001 - the future is whose it is
                 job.future.set_exception(error)
             else:

@@ -24,8 +24,10 @@ START_SECONDS = 120.0
 """Within which a new process must have loaded its modules, on a machine however busy."""
 NICE = 10
 """A refit yields the processor to asks."""
-BEGUN = b"begun"
-"""A process's word that it has read a job: from here on the job may have had effects."""
+READY, BEGUN = b"ready", b"begun"
+"""A process's word that it can take jobs, and that it has read one: from here on the job may have had effects."""
+RESULT, RAISED, LOST, MEMORY, UNPICKLABLE = b"r", b"e", b"l", b"m", b"u"
+"""What an answer begins with; a pickle follows, or for the last two a text."""
 SPAWN = multiprocessing.get_context("spawn")  # a fork of a process with threads inherits their locks, held
 
 
@@ -62,22 +64,26 @@ class Slot:
     """One process at a time, replaced when it is lost. Used by one thread; ``kill`` by any."""
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+        self.limits = limits
         self._process: SpawnProcess | None = None
         self._pipe: Connection | None = None
         self._killed = threading.Event()
+
+    @property
+    def killed(self) -> bool:
+        """It was ended for good."""
+        return self._killed.is_set()
 
     def prepare(self) -> None:
         """Have a process ready if one can be had; if not, the next job is told why."""
         with contextlib.suppress(JobLost):
             self._ready()
 
-    def run(self, payload: bytes) -> Any:
-        """The job's result.
+    def run(self, payload: bytes) -> bytes:
+        """The job's answer, for ``value_of``.
 
         Raises:
             JobLost: There is none.
-            Exception: What the job raised.
         """
         for _ in range(2):
             begun = self._begin(payload)
@@ -86,18 +92,17 @@ class Slot:
                 break
         else:
             raise JobCrashed("two processes in a row died before they took the job up")
-        if not wait((pipe, process.sentinel), self._limits.deadline):
+        if not wait((pipe, process.sentinel), self.limits.deadline):
             self.discard()
-            raise JobTimedOut(f"the job was killed after its deadline of {self._limits.deadline:g} s")
-        kind, value = self._answer(process, pipe)
-        if kind == "result":
-            return value
-        if kind == "raised":
-            raise value
-        if kind == "memory":
+            raise JobTimedOut(f"the job was killed after its deadline of {self.limits.deadline:g} s")
+        answer = self._answer(process, pipe)
+        if answer[:1] == MEMORY:
             self.discard()  # what such a process still holds is anybody's guess
-            raise JobOutOfMemory(f"the job needed more than its {self._limits.memory / 2**30:.2g} GiB: {value}")
-        raise ResultUnpicklable(f"the job ended, but its {value}")
+            bound = f"{self.limits.memory / 2**30:.2g} GiB"
+            raise JobOutOfMemory(f"the job needed more than its {bound}: {answer[1:].decode()}")
+        if answer[:1] == UNPICKLABLE:
+            raise ResultUnpicklable(f"the job ended, but its {answer[1:].decode()}")
+        return answer
 
     def kill(self) -> None:
         """End the process for good, whatever it is doing."""
@@ -114,7 +119,7 @@ class Slot:
             return self._process, self._pipe
         self.discard()
         pipe, theirs = SPAWN.Pipe()
-        process = SPAWN.Process(target=_live, args=(theirs, self._limits), name="bonanza-slot", daemon=True)
+        process = SPAWN.Process(target=_live, args=(theirs, self.limits), name="bonanza-slot", daemon=True)
         process.start()
         theirs.close()  # or the pipe would not end with the child
         self._process, self._pipe = process, pipe
@@ -129,7 +134,7 @@ class Slot:
         process, pipe = self._ready()
         try:
             pipe.send_bytes(payload)
-            taken = wait((pipe, process.sentinel), self._limits.deadline) and pipe.recv_bytes() == BEGUN
+            taken = wait((pipe, process.sentinel), self.limits.deadline) and pipe.recv_bytes() == BEGUN
         except (EOFError, OSError):
             taken = False
         if taken:
@@ -137,10 +142,10 @@ class Slot:
         self.discard()
         return None
 
-    def _answer(self, process: SpawnProcess, pipe: Connection) -> tuple[str, Any]:
+    def _answer(self, process: SpawnProcess, pipe: Connection) -> bytes:
         """The message that is waiting, or what the process died of."""
         try:
-            message = pipe.recv_bytes()
+            return pipe.recv_bytes()
         except (EOFError, OSError):
             process.join(1.0)
             code = process.exitcode
@@ -148,11 +153,6 @@ class Slot:
             cause = f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
             ended = "by a shutdown" if self._killed.is_set() else f"by {cause}"
             raise JobCrashed(f"the process of the job was ended {ended}") from None
-        try:
-            kind, value = pickle.loads(message)  # nosec B301 # noqa: S301 - from a child that runs this program
-        except Exception as error:  # noqa: BLE001 - an __init__ or __setstate__ of the result may raise anything
-            return "unpicklable", f"result cannot be read: {error!r}"
-        return kind, value
 
     def discard(self) -> None:
         """End the process, if there is one; the next job gets a new one."""
@@ -163,6 +163,22 @@ class Slot:
             process.kill()
             process.join()
             process.close()
+
+
+def value_of(answer: bytes) -> Any:
+    """The result in a job's answer.
+
+    Raises:
+        JobLost: There is none, or it cannot be read.
+        Exception: What the job raised.
+    """
+    try:
+        value = pickle.loads(answer[1:])  # nosec B301 # noqa: S301 - from a process that runs this program
+    except Exception as error:
+        raise ResultUnpicklable(f"the job ended, but its result cannot be read: {error!r}") from error
+    if answer[:1] == RESULT:
+        return value
+    raise value
 
 
 def _live(pipe: Connection, limits: Limits) -> None:
@@ -182,7 +198,7 @@ def _live(pipe: Connection, limits: Limits) -> None:
     for module in limits.preload:
         with contextlib.suppress(Exception):  # a job that needs it will say so
             importlib.import_module(module)
-    pipe.send_bytes(pickle.dumps(("ready", os.getpid())))
+    pipe.send_bytes(READY)
     with contextlib.suppress(EOFError, OSError):
         while True:
             payload = pipe.recv_bytes()
@@ -191,21 +207,22 @@ def _live(pipe: Connection, limits: Limits) -> None:
 
 
 def _perform(payload: bytes) -> bytes:
-    """A job's answer as a pickled pair: ("result", value), ("raised", exception), ("memory", why) or ("unpicklable", why)."""
+    """A job's answer."""
     what = "result"
+    value: Any
     try:
         fn, args, kwargs = pickle.loads(payload)  # nosec B301 # noqa: S301 - from the parent
-        outcome: tuple[str, Any] = ("result", fn(*args, **kwargs))
+        kind, value = RESULT, fn(*args, **kwargs)
     except MemoryError as error:
-        outcome = ("memory", str(error) or "MemoryError")
+        return MEMORY + (str(error) or "MemoryError").encode(errors="replace")
     except Exception as error:  # noqa: BLE001 - the caller's, to be raised again over there
         what = f"{type(error).__name__} ({error})"
         error.add_note("In the slot's process:\n" + traceback.format_exc())
-        outcome = ("raised", error)
+        kind, value = RAISED, error
     try:
-        return pickle.dumps(outcome)
+        return kind + pickle.dumps(value)
     except Exception as error:  # noqa: BLE001 - a __reduce__ may raise anything
-        return pickle.dumps(("unpicklable", f"{what} cannot be pickled: {error}"))
+        return UNPICKLABLE + f"{what} cannot be pickled: {error}".encode(errors="replace")
 
 
 def _die_with_parent() -> None:
