@@ -11,9 +11,10 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import uvicorn
 from fastapi import FastAPI, Header
@@ -22,10 +23,13 @@ from fastapi.responses import RedirectResponse
 import bonanza
 from bonanza_server import cartography, catalogue, openapi, problem
 from bonanza_server.body import guarded
+from bonanza_server.cluster import DaskExecutor
 from bonanza_server.columns import Columns
 from bonanza_server.connection import Connection
 from bonanza_server.dashboard import pages
+from bonanza_server.draining import Draining
 from bonanza_server.engine import Engine
+from bonanza_server.executor import LocalExecutor
 from bonanza_server.gate import Gate
 from bonanza_server.keyring import Keyring
 from bonanza_server.lifecycle.ledger import sharing_ledgers
@@ -54,9 +58,10 @@ from bonanza_server.service import Service
 from bonanza_server.settings import Settings
 from bonanza_server.spaces import Spaces
 from bonanza_server.store import migrate
+from bonanza_server.store.bulletin import Bulletin
 from bonanza_server.store.database import Database, FileLock
 from bonanza_server.upkeep import Upkeep
-from bonanza_server.waiting import WaitingRoom
+from bonanza_server.waiting import MANY, WaitingRoom
 from bonanza_server.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
@@ -94,6 +99,7 @@ def create_app(
     openapi.install(app)
     app.add_middleware(Gate, settings=settings, keyring=keyring)
     app.add_middleware(AccessLog)
+    app.add_middleware(Draining, begun=lambda: app.state.waiting.closed)
     return app
 
 
@@ -102,12 +108,25 @@ async def _running(
     app: FastAPI, settings: Settings, executor: Executor | None, clock: Callable[[], float]
 ) -> AsyncIterator[None]:
     database, lock = open_database(settings)
-    pools, waiting = Pools(), WaitingRoom()
+    pools = Pools()
     looking_up, mapping = catalogue.process(), cartography.process()
     if executor is None and settings.fit_slots:
-        executor = _local_slots(settings)
-    engine = Engine(database, executor, pools, clock=clock, on_change=waiting.wake)
-    upkeep = Upkeep(database, engine, waiting, clock=clock, interval_s=settings.upkeep_s, retention=settings.retention)
+        executor = fitters(settings)
+    bulletin = app.state.bulletin = Bulletin(database)
+    waiting = app.state.waiting = WaitingRoom(bulletin.tell)
+    engine = app.state.engine = Engine(
+        database, executor, pools, clock=clock, on_change=partial(waiting.announce, batons=MANY)
+    )
+    upkeep = Upkeep(
+        database,
+        engine,
+        waiting,
+        bulletin,
+        clock=clock,
+        interval_s=settings.upkeep_s,
+        poll_s=settings.poll_s,
+        retention=settings.retention,
+    )
     spaces_in_use = Spaces()
     app.state.service = Service(database, engine, spaces_in_use, pools, waiting, clock=clock)
     app.state.predictor = Predictor(database, executor, spaces_in_use)
@@ -121,10 +140,13 @@ async def _running(
     app.state.cartography = cartography.Cartography(database, catalogue.Catalogue(mapping))
     app.state.upkeep = upkeep
     webhooks = Webhooks.of(settings, database, engine.server_id, clock=clock)
-    app.state.readiness = lambda: readiness(database, engine, upkeep)
+    app.state.readiness = lambda: readiness(database, engine, upkeep, draining=waiting.closed)
     try:
+        if isinstance(executor, LocalExecutor):
+            executor.warm()
         await app.state.keyring.open(database)
         await upkeep.start()
+        bulletin.start(waiting.wake)
         await webhooks.start()
         gc.collect()
         gc.freeze()  # what is there now stays: looking through it for garbage again and again costs requests 3 %
@@ -135,6 +157,7 @@ async def _running(
         await app.state.keyring.close()
         await upkeep.close()
         await engine.close()
+        await bulletin.close()
         for process in (looking_up, mapping):
             await asyncio.to_thread(process.shutdown, cancel_futures=True)
         await asyncio.to_thread(database.close)
@@ -168,23 +191,27 @@ def open_database(settings: Settings) -> tuple[Database, FileLock | None]:
     return database, lock
 
 
-def _local_slots(settings: Settings) -> Executor:
-    from bonanza_server.executor import LocalExecutor
-
-    slots = LocalExecutor(
-        settings.fit_slots, deadline_seconds=settings.fit_timeout_s, memory_bytes=settings.fit_memory_mb << 20
-    )
-    slots.warm()
-    return slots
+def fitters(settings: Settings) -> LocalExecutor | DaskExecutor:
+    """What runs the fits, nothing of it started or connected yet."""
+    limits: dict[str, Any] = {
+        "deadline_seconds": settings.fit_timeout_s,
+        "memory_bytes": settings.fit_memory_mb << 20,
+    }
+    if settings.scheduler is not None:
+        return DaskExecutor(settings.scheduler, **limits)
+    return LocalExecutor(settings.fit_slots, **limits)
 
 
 class _Server(uvicorn.Server):
     """uvicorn that says when it listens, and counts being told to stop as success."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None], on_stop: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, *, on_ready: Callable[[], None], on_stop: Callable[[], None], drain_s: float
+    ) -> None:
         super().__init__(config)
         self._on_ready = on_ready
         self._on_stop = on_stop
+        self._drain_s = drain_s
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then say so."""
@@ -192,10 +219,20 @@ class _Server(uvicorn.Server):
         if self.started:
             self._on_ready()
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Answer the asks that wait, as if their time were over, and end the streams of events: cut off, they would look like a broken server to their workers. Then stop."""
+    async def main_loop(self) -> None:
+        """Serve until told to stop; then answer the asks that wait, as if their time were over, and end the streams of events: cut off, they would look like a broken server to their workers.
+
+        Then serve on for ``drain_s``, or until told once more.
+        """
+        await super().main_loop()
         self._on_stop()
-        await super().shutdown(sockets)
+        self.should_exit = False
+        ticks = 0
+        end = time.monotonic() + self._drain_s
+        while time.monotonic() < end and not await self.on_tick(ticks):
+            await asyncio.sleep(0.1)
+            ticks += 1
+        self.should_exit = True
 
 
 def serve(settings: Settings, *, on_ready: Callable[[], None] = lambda: None) -> bool:
@@ -222,9 +259,10 @@ def serve(settings: Settings, *, on_ready: Callable[[], None] = lambda: None) ->
         signal.signal(stop, lambda *_: None)
 
     def send_home() -> None:
-        app.state.service.waiting.close()
+        app.state.engine.drain()
+        app.state.waiting.close()
         app.state.news.close()
 
-    server = _Server(config, on_ready, on_stop=send_home)
+    server = _Server(config, on_ready=on_ready, on_stop=send_home, drain_s=settings.drain_s)
     server.run()
     return server.started

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import socket
 from importlib.util import find_spec
@@ -16,9 +17,12 @@ from bonanza.cli.console import say
 from bonanza.errors import BonanzaError, MissingExtra
 from bonanza.version import __version__
 from bonanza_server import app, key_command
+from bonanza_server.cluster import ClusterUnavailable, DaskExecutor, VersionsDiffer
 from bonanza_server.settings import Settings, is_loopback, refusal_to_listen
 from bonanza_server.store.database import DatabaseError
 from bonanza_server.store.keys import listed
+
+log = logging.getLogger(__name__)
 
 FITTING = ("numpy", "torch")
 """What only the processes that fit models import; missing, it would show much later, as fits that fail."""
@@ -49,7 +53,9 @@ def serve(
         raise CannotStart(str(error)) from error
     if refusal is not None:
         raise CannotStart(refusal)
-    if settings.fit_slots and (missing := [name for name in FITTING if find_spec(name) is None]):
+    if settings.fit_slots and settings.scheduler is not None:
+        _try_cluster(settings)
+    elif settings.fit_slots and (missing := [name for name in FITTING if find_spec(name) is None]):
         raise MissingExtra(f"fitting models needs {' and '.join(missing)}: pip install 'bonanza[server]'")
     settings = settings.model_copy(update={"port": free_port(settings.host, settings.port)})
     try:
@@ -98,6 +104,22 @@ def free_port(host: str, port: int) -> int:
         raise CannotStart(
             f"cannot listen on {host} port {port}: {os.strerror(error.errno) if isinstance(error.errno, int) and error.errno > 0 else error}"
         ) from error
+
+
+def _try_cluster(settings: Settings) -> None:
+    """That fits can be sent to the cluster. One that is away costs freshness and no more, as it does later on: then the log says so."""
+    if find_spec("distributed") is None:
+        raise MissingExtra("BONANZA_EXECUTOR=dask://… needs distributed: pip install 'bonanza[server,dask]'")
+    executor = app.fitters(settings)
+    assert isinstance(executor, DaskExecutor)
+    try:
+        executor.connect()
+    except ClusterUnavailable as error:
+        log.warning("%s. The server starts; the fits come when the scheduler does", error)
+    except VersionsDiffer as error:
+        raise CannotStart(str(error)) from error
+    finally:
+        executor.shutdown(cancel_futures=True)
 
 
 def _try_database(settings: Settings) -> tuple[str, bool]:

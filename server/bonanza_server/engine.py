@@ -79,6 +79,7 @@ class Engine:
         self._news: set[int] = set()
         self._not_before: dict[int, float] = {}
         self._idle: dict[int, int] = {}
+        self._draining = False
         self._failed: list[str] = []
 
     def now(self) -> float:
@@ -87,6 +88,8 @@ class Engine:
 
     def due(self, study: Row) -> bool:
         """Whether a fit, or a choice of cells to confirm, would change what the next ask gets, and this process fits at all."""
+        if self._draining:
+            return False
         if self._executor is not None and study["state"] == "running" and study["search_state"] == "over":
             return True
         n_initial = study["strategy"].get(INITIAL_DESIGN)
@@ -166,6 +169,10 @@ class Engine:
         for known in (self._not_before, self._idle):
             known.pop(study_id, None)
         self._pools.forget(study_id)
+
+    def drain(self) -> None:
+        """Begin no more fits: other processes make them. One that runs may end."""
+        self._draining = True
 
     async def close(self) -> None:
         """Stop; a fit that runs is thrown away and made again by the next server."""

@@ -19,13 +19,15 @@ LITTLE_FREE, NO_ROOM = 64 << 20, 4 << 20
 SILENT_S = 60.0
 """A server whose upkeep could do nothing for so long does not look after its leases."""
 
+DRAINING = "draining: it was told to stop and answers what still comes; send new requests to another"
 OK, DEGRADED = "ok", "degraded: "
 """What begins with the second is for people to mend, while work goes on: to send nobody here any more would make it worse."""
 
 
-async def readiness(database: Database, engine: Engine, upkeep: Upkeep) -> Readiness:
-    """Each part by name, and whether all of them together can serve studies."""
-    checks = {"database": await _database(database)}
+async def readiness(database: Database, engine: Engine, upkeep: Upkeep, *, draining: bool) -> Readiness:
+    """Each part by name, and whether all of them together can serve studies; not while the server is ``draining``."""
+    checks = {"server": DRAINING} if draining else {}
+    checks["database"] = await _database(database)
     if checks["database"] == OK:
         checks["schema"] = await _asked(lambda: migrate.check(database))
     checks["engine"] = _engine(engine, upkeep)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import NamedTuple, TypeVar
 
@@ -100,7 +101,7 @@ class Service:
     async def patch_study(self, name: str, request: StudyChange, revision: int) -> None:
         """Change a study that is still at ``revision``."""
         await self.change(name, lambda ledger: studies.change(ledger, request, revision))
-        self.waiting.wake(my_place(name))
+        self.waiting.announce(my_place(name))
 
     async def set_state(self, name: str, state: str, reason: str | None, key: Key | None) -> Reply:
         """Pause, resume or finish a study."""
@@ -110,14 +111,14 @@ class Service:
             return study_answer(ledger.study, space=None, best=None, refitting=False)
 
         reply = await self.post(name, work, key)
-        self.waiting.wake(my_place(name))
+        self.waiting.announce(my_place(name))
         return reply
 
     async def delete_study(self, name: str) -> None:
         """Delete a study with everything it holds."""
         row = await self.database.write(lambda connection: studies.delete(connection, project(), name))
         self.engine.forget(row["id"])
-        self.waiting.wake(my_place(name))
+        self.waiting.announce(my_place(name))
 
     async def import_study(self, name: str, text: str, key: Key | None) -> Reply:
         """Make the study ``name`` of an export.
@@ -184,10 +185,9 @@ class Service:
         """
 
         def transaction(connection: Connection) -> tuple[Reply, Row | None]:
-            replayed = self._recall(connection, key)
-            if replayed is not None:
-                return replayed, None
-            with open_ledger(connection, project(), name, self.clock(), attempt=attempt) as ledger:
+            with self._locked(connection, name, key, attempt) as ledger:
+                if isinstance(ledger, Reply):
+                    return ledger, None
                 body = work(ledger).model_dump_json()
             if key is not None:
                 remember(connection, project(), key, status=status, body=body, now=ledger.now)
@@ -198,7 +198,7 @@ class Service:
             if study is not None:
                 self.engine.notify(study)
                 if wakes:
-                    self.waiting.wake(my_place(name))
+                    self.waiting.announce(my_place(name))
             return reply
 
         return await self._once(key, run)
@@ -248,10 +248,9 @@ class Service:
     def _try_ask(
         self, connection: Connection, *, name: str, asking: Asking, key: Key | None
     ) -> tuple[Reply, Served | None, Row]:
-        replayed = self._recall(connection, key)
-        if replayed is not None:
-            return replayed, None, {}
-        with open_ledger(connection, project(), name, self.clock()) as ledger:
+        with self._locked(connection, name, key) as ledger:
+            if isinstance(ledger, Reply):
+                return ledger, None, {}
             study = ledger.study
             space = self.spaces.get(connection, study["space_hash"])
             pool = self._pools.get(connection, ledger.id, study["fit_id"])
@@ -270,6 +269,26 @@ class Service:
         if key is not None and served.trials:
             remember(connection, project(), key, status=200, body=body, now=ledger.now)
         return Reply(200, body), served, study
+
+    @contextmanager
+    def _locked(
+        self, connection: Connection, name: str, key: Key | None, attempt: tuple[int, str] | None = None
+    ) -> Iterator[Ledger | Reply]:
+        """The locked study, or the answer that ``key`` had before.
+
+        The key is looked up under the lock, so that of two processes with the same request at once one finds what the other has
+        answered; and without a lock where the study is gone by now.
+        """
+        with ExitStack() as stack:
+            try:
+                ledger = stack.enter_context(open_ledger(connection, project(), name, self.clock(), attempt=attempt))
+            except Refused:
+                found: Ledger | Reply | None = self._recall(connection, key)
+                if found is None:
+                    raise
+            else:
+                found = self._recall(connection, key) or ledger
+            yield found
 
     def _recall(self, connection: Connection, key: Key | None) -> Reply | None:
         stored = None if key is None else recall(connection, project(), key)

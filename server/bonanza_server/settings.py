@@ -53,9 +53,18 @@ class Settings(BaseSettings):
     large_body_limit: int = Field(default=16_000_000, ge=1_000)
     import_limit: int = Field(default=256_000_000, ge=1_000, description="bytes of an exported study that is imported")
     fit_slots: int = Field(default=1, ge=0, le=64, description="processes that fit models; 0: this server fits nothing")
+    executor: str = Field(
+        default="local",
+        pattern=r"^(local|dask(\+tls)?://[^/\s]+:\d+)$",
+        description="where models are fitted: in processes here, or on the Dask cluster of the scheduler at dask://host:port",
+    )
     fit_timeout_s: float = Field(default=300, gt=0)
     fit_memory_mb: int = Field(default=4096, ge=512)
     upkeep_s: float = Field(default=1, gt=0, description="how often leases are checked")
+    poll_s: float = Field(default=2, gt=0, description="how often asks that wait look without having been woken")
+    drain_s: float = Field(
+        default=0, ge=0, le=600, description="how long a server that is told to stop serves on, while /readyz says so"
+    )
     keep_reports_days: float | None = Field(
         default=None,
         gt=0,
@@ -94,6 +103,14 @@ class Settings(BaseSettings):
         if url is not None and given.data.get("webhook_secret") is None:
             raise ValueError(f"needs a secret that signs what is sent there; make one with {SIGN_WITH}")
         return url
+
+    @property
+    def scheduler(self) -> str | None:
+        """The address of the Dask scheduler as Dask writes it; None: fits run here."""
+        if self.executor == "local":
+            return None
+        scheme, _, address = self.executor.partition("://")
+        return f"{'tls' if scheme.endswith('tls') else 'tcp'}://{address}"
 
     @property
     def key(self) -> bytes | None:

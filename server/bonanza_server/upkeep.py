@@ -21,9 +21,10 @@ from bonanza_server import meters
 from bonanza_server.access import place
 from bonanza_server.engine import Engine
 from bonanza_server.errors import Refused
-from bonanza_server.lifecycle.claim import drop_dead
+from bonanza_server.lifecycle.claim import SILENCE_S, drop_dead
 from bonanza_server.lifecycle.lease import expire, extend_all, overdue
 from bonanza_server.lifecycle.ledger import open_ledger
+from bonanza_server.store.bulletin import Bulletin
 from bonanza_server.store.database import Database
 from bonanza_server.store.models import servers
 from bonanza_server.store.retention import Retention, forget
@@ -35,8 +36,6 @@ SIGN_OF_LIFE_S = 2.0
 HELD_UP_S = 30.0
 """A server that could give no sign of life for so long has heard nobody either. Leases of the usual length outlive anything shorter."""
 FORGET_S = 3600.0
-NUDGE_S = 2.0
-"""A line of asks is woken at least this often: what they wait for may have come of another process, or of time."""
 
 
 class Upkeep:
@@ -47,17 +46,21 @@ class Upkeep:
         database: Database,
         engine: Engine,
         waiting: WaitingRoom,
+        bulletin: Bulletin,
         *,
         clock: Callable[[], float],
         interval_s: float,
+        poll_s: float,
         retention: Retention,
     ) -> None:
-        """Look at the leases every ``interval_s`` seconds, and once an hour forget what ``retention`` does not keep."""
+        """Look at the leases every ``interval_s`` seconds, have whoever waits look every ``poll_s``, and once an hour forget what ``retention`` does not keep."""
         self._database = database
+        self._bulletin = bulletin
         self._engine = engine
         self._waiting = waiting
         self._clock = clock
         self._interval = interval_s
+        self._poll = poll_s
         self._retention = retention
         self._id = engine.server_id
         self._deaf = True
@@ -70,7 +73,7 @@ class Upkeep:
         for work, seconds in (
             (self.look_after_leases, self._interval),
             (self._sign, SIGN_OF_LIFE_S),
-            (self._nudge, NUDGE_S),
+            (self._nudge, self._poll),
             (self.forget_the_old, FORGET_S),
         ):
             self._tasks.append(asyncio.create_task(self._every(work, seconds)))
@@ -102,7 +105,7 @@ class Upkeep:
             if ended:
                 meters.EXPIRED.inc(ended)
                 log.info("study %s: %d lease(s) ran out", name, ended)
-                self._waiting.wake(place(project, name))
+                self._waiting.announce(place(project, name))
         await self._engine.sweep()
 
     def silent_s(self) -> float:
@@ -115,16 +118,20 @@ class Upkeep:
     async def _sign(self) -> None:
         deaf = self._deaf or self._was_held_up()
         try:
-            outage = await self._database.write(partial(self._alive, deaf=deaf))
+            outage, others = await self._database.write(partial(self._alive, deaf=deaf))
         except Exception:
             self._deaf = True
             raise
         self._deaf, self._awake_at = False, awake_s()
+        self._bulletin.alone = others == 0
         if outage > SIGN_OF_LIFE_S:
             log.info("no server was there for %.0f s: live leases were extended by as much", outage)
 
-    def _alive(self, connection: Connection, *, deaf: bool) -> float:
-        """Sign that this server lives; if it was ``deaf``, extend the leases by the seconds that none did, and return them."""
+    def _alive(self, connection: Connection, *, deaf: bool) -> tuple[float, int]:
+        """Sign that this server lives; if it was ``deaf``, extend the leases by the seconds that none did.
+
+        Return these seconds, and how many other servers live.
+        """
         now, outage = self._clock(), 0.0
         if deaf:
             newest = connection.execute(sa.select(sa.func.max(servers.c.alive_at))).scalar_one()
@@ -138,9 +145,12 @@ class Upkeep:
         if connection.execute(mine).rowcount == 0:
             connection.execute(sa.insert(servers), {"id": self._id, "alive_at": now})
         drop_dead(connection, now)
-        return outage
+        alive = sa.and_(servers.c.id != self._id, servers.c.alive_at > now - SILENCE_S)
+        others = connection.execute(sa.select(sa.func.count()).select_from(servers).where(alive)).scalar_one()
+        return outage, others
 
     async def _nudge(self) -> None:
+        """Wake every line: what it waits for may have come of time, or of another process that could not be heard."""
         for study in self._waiting.studies():
             self._waiting.wake(study)
 

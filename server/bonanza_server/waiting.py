@@ -4,7 +4,10 @@ An ask joins the line of its study before it first looks for a trial, and stays 
 while it looks reaches it, and none is lost between looking and waiting.
 
 A wake-up is a baton: whoever had it hands it on when it leaves the line, served or not. So waking one is enough whatever there is to be
-had, and costs one look too many, not one for each of a thousand that wait.
+had, and costs one look too many, not one for each of a thousand that wait. Where there is much to be had, as of a fit, several are woken: their asks
+are then written together.
+
+What a change of this process wakes here it wakes in the other server processes too, by ``announce``; batons stay where they are.
 
 Everything here but ``waiting`` runs on the event loop's thread.
 """
@@ -15,8 +18,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from bonanza_server.store.lanes import MOST_TOGETHER
+
 PRESENCE_S = 2.0
 """How often an ask that waits makes sure that its client is still there."""
+
+
+MANY = MOST_TOGETHER
+"""Batons of a fit: as many asks as are written in one transaction."""
 
 
 class Ticket:
@@ -45,8 +54,10 @@ class Ticket:
 class WaitingRoom:
     """The lines of all studies."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[str, int], None] = lambda _study, _batons: None) -> None:
+        """``tell(study, batons)`` lets the other server processes know of a change."""
         self.closed = False
+        self._tell = tell
         self._lines: dict[str, dict[Ticket, None]] = {}
 
     @contextmanager
@@ -63,12 +74,19 @@ class WaitingRoom:
             if ticket.waited or ticket.woken.is_set():
                 self.wake(study)
 
-    def wake(self, study: str) -> None:
-        """Wake the first in line that is not awake already."""
+    def wake(self, study: str, batons: int = 1) -> None:
+        """Wake the first in line that are not awake already."""
         for ticket in self._lines.get(study, ()):
             if not ticket.woken.is_set():
                 ticket.woken.set()
-                return
+                batons -= 1
+                if batons == 0:
+                    return
+
+    def announce(self, study: str, batons: int = 1) -> None:
+        """The study has changed: wake the first in line, here and in every other server process."""
+        self.wake(study, batons)
+        self._tell(study, batons)
 
     def close(self) -> None:
         """The server stops: have everybody look once more, and wait no longer."""

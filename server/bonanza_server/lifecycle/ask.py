@@ -32,6 +32,8 @@ ALTERNATIVES = 5
 BATCHES = (1, 2, 6, 24, DRAWS)
 """The first sample is tried alone, for most hit; of the following as many are looked up in one query, or a study of 5,000 cells would ask far slower
 than an empty one."""
+AHEAD = 32
+"""Proposals of a pool that are looked up in one query once one was found to be taken."""
 INITIAL_DESIGN = "n_initial"
 
 
@@ -206,10 +208,14 @@ def _proposed(ledger: Ledger, space: SearchSpace, asking: Asking, served: Served
     if not fresh and (may_wait or ledger.study["consistency"] == "ordered"):
         served.waits_for_fit = True
         return None
+    known: set[str] = set()
     while pool is not None and served.cursor < len(pool.proposals):
         rank = served.cursor
         served.cursor += 1
         proposal = pool.proposals[rank]
+        if proposal["arch_id"] in known:
+            served.avoided += 1
+            continue
         alternatives = pool.proposals[rank + 1 : rank + 1 + ALTERNATIVES]
         model = {"fit_version": pool.version, "fit_event": pool.event, "fit_rank": rank}
         model |= {key: proposal[key] for key in ("mean", "std", "acquisition")}
@@ -225,6 +231,9 @@ def _proposed(ledger: Ledger, space: SearchSpace, asking: Asking, served: Served
         if leased is not None:
             return leased
         served.avoided += 1
+        # Another server process serves from this pool too, and may have taken many: one look for all of them.
+        ahead = pool.proposals[served.cursor : served.cursor + AHEAD]
+        known = taken(ledger.connection, ledger.id, [proposal["arch_id"] for proposal in ahead])
     if may_wait:
         served.waits_for_fit = True
         return None

@@ -17,6 +17,14 @@ from tests.live import Clock, LiveServer, create_postgres_database
 from tests.server.engine.fits import Fits
 from tests.server.engine.searches import SOME_SWEEPS_S, UPKEEP_S, Search, until
 
+NEVER_S = 3600.0
+"""Between two looks of an ask that nobody wakes: whoever is answered was told of the other server."""
+
+
+def until_they_hear_each_other(*searches: Search) -> None:
+    bulletins = [search.server.app.state.bulletin for search in searches]
+    until(lambda: all(bulletin.listening.is_set() and not bulletin.alone for bulletin in bulletins))
+
 
 @pytest.fixture
 def two(postgres: str) -> Iterator[tuple[Search, Search]]:
@@ -24,12 +32,13 @@ def two(postgres: str) -> Iterator[tuple[Search, Search]]:
     url = create_postgres_database(postgres, "servers")
     fits = Fits()
     with (
-        LiveServer(url, executor=fits, upkeep_s=UPKEEP_S) as first,
-        LiveServer(url, executor=fits, upkeep_s=UPKEEP_S) as second,
+        LiveServer(url, executor=fits, upkeep_s=UPKEEP_S, poll_s=NEVER_S) as first,
+        LiveServer(url, executor=fits, upkeep_s=UPKEEP_S, poll_s=NEVER_S) as second,
         closing(Database(url)) as database,
     ):
         one, other = (Search(server, Clock(), database, "s", fits) for server in (first, second))
         other.seed = one.seed
+        until_they_hear_each_other(one, other)
         yield one, other
         assert one.broken() == []
 
@@ -58,6 +67,69 @@ def test_an_ask_waits_for_the_fit_of_another(two: tuple[Search, Search]) -> None
         gate.release()
         assert answer.result(20)["model"]["lag"] == 0
     assert answer.result()["trials"][0]["origin"] == "acquisition"
+
+
+def test_an_ask_is_woken_by_whatever_happens_at_another(two: tuple[Search, Search]) -> None:
+    one, other = two
+    one.begin(results=1, n_initial=50, budget={"max_parallel": 1})
+    with ThreadPoolExecutor(1) as asking:
+        for happens in (
+            lambda held: one.tell(held, 71.0),
+            one.release,
+            lambda held: one.act(held, "cancel"),
+            lambda held: one.change(budget={"max_parallel": 2}),
+            lambda held: one.post("pause"),
+        ):
+            held = one.one()
+            answer = asking.submit(other.ask, wait_s=50)
+            until(lambda: bool(other.server.app.state.waiting.waiting("s")))
+            happens(held)
+            came = answer.result(40)
+            assert came["trials"] or came["reason"] == "paused"
+            for trial in came["trials"]:
+                other.tell(trial, 70.0)
+
+
+def test_a_server_that_cannot_hear_the_others_polls_until_it_hears_them_again(postgres: str) -> None:
+    url, fits = create_postgres_database(postgres, "deaf"), Fits()
+    with (
+        LiveServer(url, executor=fits, poll_s=NEVER_S) as first,
+        LiveServer(url, executor=fits, poll_s=0.2) as second,
+        closing(Database(url)) as database,
+        ThreadPoolExecutor(1) as asking,
+    ):
+        one, other = (Search(server, Clock(), database, "s", fits) for server in (first, second))
+        until_they_hear_each_other(one, other)
+        one.begin(results=1, n_initial=50, budget={"max_parallel": 1})
+        for search, asks in ((one, other), (other, one)):
+            held = search.one()
+            answer = asking.submit(asks.ask, wait_s=50)
+            until(lambda: bool(asks.server.app.state.waiting.waiting("s")))  # noqa: B023 - used at once
+            if asks is other:
+                database.write_now(lambda connection: connection.execute(CUT))
+            else:
+                until_they_hear_each_other(one, other)
+            search.tell(held, 71.0)
+            (trial,) = answer.result(40)["trials"]
+            asks.tell(trial, 70.0)
+
+
+CUT = sa.text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND application_name = 'bonanza bulletin'"
+)
+
+
+def test_a_pool_that_another_server_has_drawn_from_is_not_tried_cell_by_cell(two: tuple[Search, Search]) -> None:
+    one, other = two
+    one.begin()
+    other.ask(freshness="any")  # so that it has the pool at its beginning
+    one.ask(count=40, freshness="any")
+    statements: list[str] = []
+    engine = other.server.app.state.service.database.engine
+    sa.event.listen(engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    assert other.ask(freshness="any")["trials"][0]["origin"] == "acquisition"
+    assert sum("INSERT INTO trials" in statement for statement in statements) <= 3
 
 
 def test_a_study_that_another_process_fits_is_left_to_it_until_it_is_dead(search: Search) -> None:
