@@ -232,7 +232,7 @@ def test_no_container_runs_as_root() -> None:
 
 
 def test_what_is_installed_is_what_the_distribution_offers_at_the_pinned_versions() -> None:
-    wanted = {"server": {"server"}, "worker": {"worker", "bench"}}
+    wanted = {"server": {"server", "dask"}, "worker": {"worker", "bench"}}
     for service in BUILT:
         torch, ours = [words for words in all_of(service, "RUN") if words[:2] == ["pip", "install"]]
         for words in (torch, ours):
