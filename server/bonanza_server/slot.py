@@ -28,6 +28,8 @@ READY, BEGUN = b"ready", b"begun"
 """A process's word that it can take jobs, and that it has read one: from here on the job may have had effects."""
 RESULT, RAISED, LOST, MEMORY, UNPICKLABLE = b"r", b"e", b"l", b"m", b"u"
 """What an answer begins with; a pickle follows, or for the last two a text."""
+TORCH_HAS_NO_MEMORY = "DefaultCPUAllocator: can't allocate memory"
+"""What torch says in a RuntimeError of its own, where numpy raises a MemoryError."""
 SPAWN = multiprocessing.get_context("spawn")  # a fork of a process with threads inherits their locks, held
 
 
@@ -216,6 +218,8 @@ def _perform(payload: bytes) -> bytes:
     except MemoryError as error:
         return MEMORY + (str(error) or "MemoryError").encode(errors="replace")
     except Exception as error:  # noqa: BLE001 - the caller's, to be raised again over there
+        if isinstance(error, RuntimeError) and TORCH_HAS_NO_MEMORY in str(error):
+            return MEMORY + str(error).splitlines()[0].encode(errors="replace")
         what = f"{type(error).__name__} ({error})"
         error.add_note("In the slot's process:\n" + traceback.format_exc())
         kind, value = RAISED, error

@@ -75,6 +75,12 @@ def hog() -> int:
     return len(bytearray(4 * MEMORY))
 
 
+def hog_in_torch() -> None:
+    raise RuntimeError(
+        "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you ..."
+    )
+
+
 def unpicklable() -> Any:
     return lambda: None
 

@@ -97,6 +97,7 @@ class TestTwoSlots(ExecutorContract):
         (jobs.leave_politely, JobCrashed, "exit code 3"),
         (jobs.hang, JobTimedOut, f"{DEADLINE:g} s"),
         (jobs.hog, JobOutOfMemory, "1 GiB"),
+        (jobs.hog_in_torch, JobOutOfMemory, "can't allocate memory"),
         (jobs.unpicklable, ResultUnpicklable, "result cannot be pickled"),
         (jobs.unreadable, ResultUnpicklable, "no such number"),
         (jobs.raise_odd, ResultUnpicklable, "OddError"),
