@@ -42,7 +42,7 @@ function choicesAt(description: Description, ...path: string[]): string[] {
 
 function Choice({ label, value, options, onChange, bare = false }: { label: string; value: string; options: readonly (readonly [string, string])[]; onChange: (value: string) => void; bare?: boolean }) {
   const shown = options.some(([key]) => key === value) ? options : [[value, value] as const, ...options];
-  const select = <select aria-label={bare ? label : undefined} value={value} onChange={(event) => onChange(event.currentTarget.value)}>{shown.map(([key, text]) => <option key={key} value={key}>{text}</option>)}</select>;
+  const select = <select aria-label={label} value={value} onChange={(event) => onChange(event.currentTarget.value)}>{shown.map(([key, text]) => <option key={key} value={key}>{text}</option>)}</select>;
   return bare ? select : <label class="field"><span>{label}</span>{select}</label>;
 }
 const same = (names: readonly string[]): [string, string][] => names.map((name) => [name, name]);

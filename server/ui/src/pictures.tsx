@@ -44,7 +44,7 @@ export function BestSoFar({ columns, results, open }: { columns: StudyColumns; r
       { stroke: colour("ink-3"), width: 1.5, dash: [5, 4], points: { show: false } },
       { paths: () => null, points: { show: true, size: n > 1500 ? 3 : 5, stroke: "transparent", fill: colour(n > 400 ? "dots-thin" : "dots") } },
       { stroke: colour("accent"), width: 2.25, paths: uPlot.paths.stepped?.({ align: 1 }), points: { show: false } },
-      { paths: () => null, points: { show: true, size: 8, width: 2, stroke: colour("card"), fill: colour("best") } },
+      { paths: () => null, points: { show: true, size: n > 1 ? 8.5 : 12, width: 1.2, stroke: colour("card"), fill: colour("best") } },
     ] as uPlot.Series[],
     bands: [{ series: [2, 1] as [number, number], fill: colour("band") }],
     cursor: { bind: { click: (u: uPlot) => () => { const at = u.cursor.idx; if (at !== null && at !== undefined) open(columns.trials.number[results.rows[made.kept[at]]]); return null; } }, points: { show: (_u: uPlot, k: number) => k === 5 } },
@@ -205,7 +205,8 @@ export function Importance({ atlas, kind, error }: { atlas: Atlas | null; kind: 
   const ink = inks(atlas.colours);
   const places = atlas.places.slice(0, 12);
   const choices = [...new Set(places.flatMap((place) => place.effects.map((effect) => effect.choice)))];
-  const grid = choices.length <= 12 && places.every((place) => place.effects.length <= choices.length);
+  // Side by side where the places have the same choices; a matrix of zeros and ones beside ops would be a table of holes.
+  const grid = choices.length <= Math.min(12, Math.max(...places.map((place) => place.effects.length)) + 1);
   const most = Math.max(...places.flatMap((place) => place.effects.map((effect) => Math.abs(effect.effect ?? 0)))) || 1;
   const ordered = /^\d/.test(placeName(places[0].pointer, kind)) ? [...places].sort((a, b) => a.pointer.localeCompare(b.pointer, "en", { numeric: true })) : places;
   const digits = most < 0.1 ? 3 : most < 10 ? 2 : 1;
