@@ -62,6 +62,7 @@ def visit(browser: Any) -> Iterator[Callable[..., Any]]:
     """``visit(server, path, **context)`` opens a page; nothing may go wrong on it, whatever the test looks at."""
     contexts: list[Any] = []
     wrong: list[str] = []
+    finished: list[Any] = []
 
     def open_page(server: LiveServer, path: str = "/ui", **options: Any) -> Any:
         context = browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | options))
@@ -77,10 +78,12 @@ def visit(browser: Any) -> Iterator[Callable[..., Any]]:
                 wrong.append(f"asked {request.url}")
 
         page.on("request", asked)
+        page.on("requestfinished", lambda request: finished.append(request))
         page.goto(server.url + path)
         return page
 
     open_page.wrong = wrong  # type: ignore[attr-defined]
+    open_page.finished = finished  # type: ignore[attr-defined]
     yield open_page
     for context in contexts:
         context.close()

@@ -18,6 +18,7 @@ from tests.live import NB201, LiveServer, ServerProcess
 pytestmark = pytest.mark.chromium
 
 KEY = "correct horse battery staple"
+WEIGHED = ("responseHeadersSize", "responseBodySize")
 PHONE = {"width": 390, "height": 844}
 MARKUP = "<b>bold</b><script>document.title='hacked'</script>"
 Visit = Callable[..., Any]
@@ -173,10 +174,30 @@ def test_names_tags_errors_and_logs_with_markup_are_text(site: LiveServer, visit
         assert "hacked" not in page.title()
 
 
-def test_of_thousands_of_rows_those_in_sight_are_in_the_page_and_all_are_sorted_and_filtered(
-    site: LiveServer, visit: Visit
-) -> None:
+@pytest.fixture(scope="module")
+def many(site: LiveServer) -> LiveServer:
+    """The site with a study of 2,000 trials."""
     fills(site, "many", 2_000)
+    return site
+
+
+def test_a_page_of_ten_thousand_trials_weighs_less_than_600_kb(many: LiveServer, visit: Visit) -> None:
+    page = visit(many, "/ui/studies/many")
+    page.get_by_role("img", name=re.compile("A map of ")).wait_for()
+    page.get_by_role("img", name=re.compile("The best cell")).wait_for()
+    sizes = {
+        request.url.removeprefix(many.url): sum(request.sizes()[part] for part in WEIGHED) for request in visit.finished
+    }  # type: ignore[attr-defined]
+    (columns,) = (path for path in sizes if path.endswith("/columns"))
+    assert 10_000 < sizes[columns] < 100_000, "compressed"
+    assert any("inter.woff2" in path for path in sizes)
+    assert sum(sizes.values()) + 4 * sizes[columns] < 600_000, sizes
+
+
+def test_of_thousands_of_rows_those_in_sight_are_in_the_page_and_all_are_sorted_and_filtered(
+    many: LiveServer, visit: Visit
+) -> None:
+    site = many
     page = visit(site, "/ui/studies/many/trials")
     grid = page.get_by_role("grid", name="Trials")
     page.locator(".strip i").first.wait_for()
