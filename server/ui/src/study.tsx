@@ -1,6 +1,6 @@
 // One study: how well it does, what it is at, what it has learned, and everything that can be done with it.
 
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Picture, Strip, described, useCell } from "./cell";
 import { ago, clock, delta, hours, moment, plural, span, value, whole } from "./format";
 import { Editor, type Description } from "./editor";
@@ -35,6 +35,9 @@ export function StudyPage({ name, tab, go, may, connected }: { name: string; tab
   const [queueing, setQueueing] = useState(false);
   useEffect(() => { connected(feed); return () => connected(null); }, [feed]);
   useEffect(() => feed.want("atlas"), [feed]);
+  const tabs = useRef<HTMLElement>(null);
+  const loaded = feed.columns !== null;
+  useEffect(() => { const at = tabs.current?.querySelector<HTMLElement>("[aria-current]"); if (tabs.current && at) tabs.current.scrollLeft = at.offsetLeft + at.clientWidth / 2 - tabs.current.clientWidth / 2; }, [tab, loaded]);
   const columns = feed.columns;
   const results = useMemo(() => (columns ? resultsOf(columns) : null), [columns]);
   if (!columns || !results) {
@@ -71,7 +74,7 @@ export function StudyPage({ name, tab, go, may, connected }: { name: string; tab
       {study.description && <p class="description">{study.description}</p>}
       {study.state_reason && study.state !== "running" && <p class={`banner ${study.state === "paused" ? "warn" : ""}`}><strong>{study.state === "paused" ? "Paused" : "Finished"}</strong> {study.state_reason}</p>}
       <Figures feed={feed} columns={columns} results={results} />
-      <nav class="tabs" aria-label="Parts of the study">
+      <nav class="tabs" ref={tabs} aria-label="Parts of the study">
         {TABS.map(([key, text]) => <a key={key} href={key ? `${path}/${key}` : path} aria-current={key === tab ? "page" : undefined}>{text}{key === "trials" && <b>{whole(columns.trials.number.length)}</b>}</a>)}
       </nav>
       {tab === "" && <OverviewTab feed={feed} columns={columns} results={results} open={open} path={path} />}
@@ -79,7 +82,7 @@ export function StudyPage({ name, tab, go, may, connected }: { name: string; tab
       {tab === "space" && (
         <div class="stack">
           <Atlases columns={columns} results={results} atlas={feed.atlas} error={feed.atlasError} open={open} height={520} />
-          <Importance atlas={feed.atlas} error={feed.atlasError} kind={columns.space_kind} />
+          <Importance study={study.name} atlas={feed.atlas} error={feed.atlasError} kind={columns.space_kind} />
         </div>
       )}
       {tab === "model" && <ModelTab feed={feed} columns={columns} results={results} open={open} />}
@@ -137,7 +140,7 @@ function OverviewTab({ feed, columns, results, open, path }: { feed: Feed; colum
       {started && results.value.length > 0 && <>
         {predicts && <Predicted columns={columns} results={results} open={open} />}
         <Atlases columns={columns} results={results} atlas={feed.atlas} error={feed.atlasError} open={open} height={262} wide={!predicts} />
-        <Importance atlas={feed.atlas} error={feed.atlasError} kind={columns.space_kind} />
+        <Importance study={study.name} atlas={feed.atlas} error={feed.atlasError} kind={columns.space_kind} />
       </>}
       {started && <Latest columns={columns} feed={feed} open={open} path={path} />}
       {started && (running.length > 0 ? <Running feed={feed} attempts={running} open={open} curves={curves} /> : !over && feed.live && isAlone(feed) && <StartWorker study={study} kind={columns.space_kind} />)}
