@@ -119,7 +119,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=10_000)
     parser.add_argument("--loads", type=int, default=5, help="page loads; their median is the first paint")
-    parser.add_argument("--seconds", type=float, default=20.0, help="of each measurement of the server's processor time")
+    parser.add_argument(
+        "--seconds", type=float, default=20.0, help="of each measurement of the server's processor time"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         server = ServerProcess(f"sqlite:///{folder}/s.db", Path(folder) / "server.log")
@@ -137,7 +139,9 @@ def main() -> None:
                 firsts.append(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
                 sizes = [request.sizes() for request in finished]
                 bytes_.append(sum(size["responseHeadersSize"] + size["responseBodySize"] for size in sizes))
-        print(f"first paint of the study   {statistics.median(paints):7.0f} ms   ({', '.join(f'{ms:.0f}' for ms in paints)})")
+        print(
+            f"first paint of the study   {statistics.median(paints):7.0f} ms   ({', '.join(f'{ms:.0f}' for ms in paints)})"
+        )
         print(f"first paint of anything    {statistics.median(firsts):7.0f} ms")
         print(f"page weight, compressed    {statistics.median(bytes_) / 1000:7.0f} kB")
         time.sleep(3.0)
@@ -152,7 +156,9 @@ def main() -> None:
             with page_of(browser, server.url):
                 time.sleep(3.0)
                 watched = share(server, options.seconds)
-        print(f"a watching tab, one result in 2 s   {watched - alone:.2f} % of a core   ({watched:.2f} less {alone:.2f})")
+        print(
+            f"a watching tab, one result in 2 s   {watched - alone:.2f} % of a core   ({watched:.2f} less {alone:.2f})"
+        )
         browser.close()
         server.stop()
 

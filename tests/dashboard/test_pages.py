@@ -158,17 +158,32 @@ def test_a_hidden_tab_closes_its_stream_and_catches_up_when_it_is_seen_again(sit
 
 
 def test_names_tags_errors_and_logs_with_markup_are_text(site: LiveServer, visit: Visit) -> None:
-    site.study("markup", tags=[MARKUP[:100]], description=MARKUP)
+    space = {"kind": "edge_cell", "nodes": 2, "ops": ["none", MARKUP]}
+    site.study("markup", space=space, tags=[MARKUP[:100]], description=MARKUP)
+    site.post(
+        "/v1/studies/markup/observations", {"observations": [{"architecture": {"edges": [MARKUP]}, "value": 80.0}]}
+    )
     trial = site.one("markup", worker_id="<i>gpu</i>")
     error = {"kind": "code", "message": MARKUP, "traceback_tail": f"line 1\n{MARKUP}"}
     site.tell(trial, name="markup", outcome="failed", error=error, log_tail=f"last line\n{MARKUP}")
     page = visit(site)
-    pages = ("", "/studies/markup", "/studies/markup/events", "/studies/markup/workers", "/studies/markup/trials/0")
+    pages = (
+        "",
+        "/studies/markup",
+        "/studies/markup/space",
+        "/studies/markup/setup",
+        "/studies/markup/events",
+        "/studies/markup/workers",
+        "/studies/markup/trials/0",
+        "/studies/markup/trials/1",
+    )
     for path in pages:
         page.goto(f"{site.url}/ui{path}")
         shown = "<i>gpu</i>" if path.endswith("workers") else MARKUP[:40]
-        page.get_by_text(shown).first.wait_for()
+        page.get_by_text(shown).filter(visible=True).first.wait_for()
         if path.endswith("trials/0"):
+            page.get_by_role("img", name=re.compile("The cell:")).wait_for()
+        if path.endswith("trials/1"):
             shows(page.get_by_label("The last lines of the log"), f"last line\n{MARKUP}")
         assert page.locator("main b", has_text="bold").count() == 0
         assert "hacked" not in page.title()
