@@ -72,7 +72,7 @@ def page_of(browser: Browser, url: str) -> Iterator[tuple[Page, list[Any]]]:
     context.add_init_script(SHOWN)
     page = context.new_page()
     finished: list[Any] = []
-    page.on("requestfinished", lambda request: finished.append(request))
+    page.on("requestfinished", lambda request: finished.append(request))  # noqa: PLW0108 - Playwright takes no built-in
     page.goto(f"{url}/ui/studies/watched")
     page.get_by_role("img", name=re.compile("A map of ")).wait_for()
     page.get_by_role("img", name=re.compile("The best cell")).wait_for()

@@ -78,7 +78,7 @@ def visit(browser: Any) -> Iterator[Callable[..., Any]]:
                 wrong.append(f"asked {request.url}")
 
         page.on("request", asked)
-        page.on("requestfinished", lambda request: finished.append(request))
+        page.on("requestfinished", lambda request: finished.append(request))  # noqa: PLW0108 - Playwright takes no built-in
         page.goto(server.url + path)
         return page
 

@@ -6,7 +6,7 @@ import { useTheme, useWidth } from "./chart";
 import { delta, plural, value, whole } from "./format";
 import { Card, State } from "./parts";
 import { toneOf } from "./pictures";
-import type { Results } from "./results";
+import { quantile, type Results } from "./results";
 import { ramp, ticks } from "./scatter";
 import { Meter } from "./studies";
 import { useArchitectures } from "./table";
@@ -29,9 +29,12 @@ function Lines({ lines, columns, results, open, label }: { lines: Line[]; column
   useTheme();
   const tone = useMemo(() => toneOf(columns, results), [results]);
   const all = lines.flatMap((line) => line.marks.map((mark) => mark.value));
-  const [low, high] = [Math.min(...all), Math.max(...all)];
+  // A few cells that do not train at all would take the whole width: they stand at the edge.
+  const sign = results.maximize ? 1 : -1;
+  const worst = quantile(all.map((v) => v * sign), all.length > 30 ? 0.04 : 0) * sign;
+  const [low, high] = results.maximize ? [worst, Math.max(...all)] : [Math.min(...all), worst];
   const pad = (high - low) * 0.04 || 1;
-  const x = (v: number) => 8 + ((v - low + pad) / (high - low + 2 * pad)) * (width - 16);
+  const x = (v: number) => 8 + ((Math.min(high + pad, Math.max(low - pad, v)) - low + pad) / (high - low + 2 * pad)) * (width - 16);
   const axis = all.length ? ticks(low - pad, high + pad, Math.max(2, width / 90)) : [];
   const digits = high - low < 0.5 ? 3 : high - low < 5 ? 2 : 1;
   return (
