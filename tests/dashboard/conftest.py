@@ -50,9 +50,9 @@ def browser() -> Iterator[Any]:
         started.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A server that fits models, for all tests of a module."""
+    """A server that fits models, for all tests."""
     with LiveServer(f"sqlite:///{tmp_path_factory.mktemp('site')}/s.db", fit_slots=1) as server:
         yield server
 
@@ -65,7 +65,9 @@ def visit(browser: Any) -> Iterator[Callable[..., Any]]:
     finished: list[Any] = []
 
     def open_page(server: LiveServer, path: str = "/ui", **options: Any) -> Any:
-        context = browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | options))
+        # What pulses is painted anew sixty times a second, and here by the processor.
+        still = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"}
+        context = browser.new_context(**(still | options))
         context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()

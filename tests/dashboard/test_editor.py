@@ -19,10 +19,10 @@ Visit = Callable[..., Any]
 POSITIONS = [{"name": "depth", "choices": [2, 3, 4]}, {"name": "block", "choices": ["plain", "fused"]}]
 
 
-def opened(site: LiveServer, visit: Visit, name: str, space: dict[str, Any]) -> tuple[Any, Callable[[], Any]]:
+def opened(page: Any, site: LiveServer, name: str, space: dict[str, Any]) -> tuple[Any, Callable[[], Any]]:
     """The dialog of a study without a cell, which draws one at random; and what is written in it."""
     site.study(name, space=space)
-    page = visit(site, f"/ui/studies/{name}")
+    page.goto(f"{site.url}/ui/studies/{name}/setup")
     page.get_by_role("button", name="Queue a cell").click()
     dialog = page.get_by_role("dialog")
     dialog.locator(".preview svg").wait_for()
@@ -33,7 +33,7 @@ def test_a_graph_is_drawn_vertex_by_vertex_and_edge_by_edge(site: LiveServer, vi
     from playwright.sync_api import expect
 
     space = {"kind": "node_cell", "max_nodes": 5, "max_edges": 7, "ops": ["conv", "pool"]}
-    dialog, written = opened(site, visit, "by-hand", space)
+    dialog, written = opened(visit(site, "/ui/new"), site, "by-hand", space)
     text = dialog.get_by_role("textbox", name="Architecture", exact=True)
     text.fill(json.dumps({"adjacency": [[0, 1, 0], [0, 0, 1], [0, 0, 0]], "ops": ["input", "conv", "output"]}))
     dialog.get_by_text("3 of at most 5 vertices, 2 of at most 7 edges").wait_for()
@@ -56,31 +56,35 @@ def test_a_graph_is_drawn_vertex_by_vertex_and_edge_by_edge(site: LiveServer, vi
     visit.wrong.clear()  # type: ignore[attr-defined] # the browser tells of the refusal
 
 
-@pytest.mark.parametrize(
-    ("space", "place", "choice", "at"),
-    [
-        ({"kind": "edge_cell", "nodes": 3, "ops": ["none", "conv", "pool"]}, "0 → 2", "pool", ("edges", 1)),
-        ({"kind": "nasbench101"}, "Op of vertex 1", "maxpool3x3", ("ops", 1)),
-        ({"kind": "darts"}, "reduce, node 1, op 2", "sep_conv_5x5", ("reduce", 3, 0)),
-        ({"kind": "nasnet"}, "cell, node 2, input 1", "1", ("cell", 4, 1)),
-        ({"kind": "recurrent", "nodes": 4}, "Input of node 2", "0", ("sources", 1)),
-        ({"kind": "sequence", "positions": POSITIONS}, "depth", "4", ("choices", 0)),
-        ({"kind": "layer_graph", "flavour": "cnn"}, "Op of layer 1", "conv7", ("layers", 1, "op")),
-        ({"kind": "resnet_stages", "stages": [2, 2], "blocks": [4, 8]}, "Stage 1, block 1 doubles the width", "", ("stages", 0)),
-    ],
-    ids=lambda given: given["kind"] if isinstance(given, dict) else "",
-)  # fmt: skip
-def test_every_way_to_write_a_cell_has_a_form(
-    site: LiveServer, visit: Visit, space: dict[str, Any], place: str, choice: str, at: tuple[Any, ...]
-) -> None:
-    dialog, written = opened(site, visit, f"form-{space['kind']}", space)
-    before = written()
-    if choice:
-        dialog.get_by_label(place, exact=True).select_option(choice)
-    else:
-        dialog.get_by_role("button", name=place).click()
-    found, was = written(), before
+FORMS: list[tuple[dict[str, Any], str, str, tuple[Any, ...]]] = [
+    ({"kind": "edge_cell", "nodes": 3, "ops": ["none", "conv", "pool"]}, "0 → 2", "pool", ("edges", 1)),
+    ({"kind": "nasbench101"}, "Op of vertex 1", "maxpool3x3", ("ops", 1)),
+    ({"kind": "darts"}, "reduce, node 1, op 2", "sep_conv_5x5", ("reduce", 3, 0)),
+    ({"kind": "nasnet"}, "cell, node 2, input 1", "1", ("cell", 4, 1)),
+    ({"kind": "recurrent", "nodes": 4}, "Input of node 2", "0", ("sources", 1)),
+    ({"kind": "sequence", "positions": POSITIONS}, "depth", "4", ("choices", 0)),
+    ({"kind": "layer_graph", "flavour": "cnn"}, "Op of layer 1", "conv7", ("layers", 1, "op")),
+    ({"kind": "resnet_stages", "stages": [2, 2], "blocks": [4, 8]}, "Stage 1, block 1 doubles the width", "", ("stages", 0)),
+]  # fmt: skip
+"""A space, a field of its form, what is chosen there, and where in the architecture that stands."""
+
+
+def test_every_way_to_write_a_cell_has_a_form(site: LiveServer, visit: Visit) -> None:
+    page = visit(site, "/ui/new")
+    for space, field, choice, at in FORMS:
+        dialog, written = opened(page, site, f"form-{space['kind']}", space)
+        before = written()
+        if choice:
+            dialog.get_by_label(field, exact=True).select_option(choice)
+        else:
+            dialog.get_by_role("button", name=field).click()
+        now, was = (place(cell, at) for cell in (written(), before))
+        assert now == choice if choice else now != was, space
+        assert space_from_spec(space).sample(random.Random(0)).json.keys() == written().keys()
+
+
+def place(cell: Any, at: tuple[Any, ...]) -> str:
+    """What stands there."""
     for name in at:
-        found, was = found[name], was[name]
-    assert str(found) == choice if choice else found != was
-    assert space_from_spec(space).sample(random.Random(0)).json.keys() == written().keys()
+        cell = cell[name]
+    return str(cell)

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.chromium
 
 KEY = "correct horse battery staple"
 WEIGHED = ("responseHeadersSize", "responseBodySize")
+WIDE = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
 MARKUP = "<b>bold</b><script>document.title='hacked'</script>"
 Visit = Callable[..., Any]
@@ -305,7 +306,7 @@ def settled(page: Any) -> None:
 
 
 def test_what_is_being_measured_blinks_on_the_map_and_its_curve_is_drawn(seen: LiveServer, visit: Visit) -> None:
-    page = visit(seen, "/ui/studies/seen")
+    page = visit(seen, "/ui/studies/seen", reduced_motion="no-preference")
     page.locator(".blink").first.wait_for()
     page.get_by_role("img", name="Running trials: accuracy by step").wait_for()
     blinks = "element => getComputedStyle(element).animationIterationCount"
@@ -334,22 +335,17 @@ def test_the_log_of_a_training_grows_as_it_prints(seen: LiveServer, visit: Visit
     shows(log, "epoch 8\nepoch 9")
 
 
-def test_no_page_is_wider_than_a_phone(seen: LiveServer, visit: Visit) -> None:
-    page = visit(seen, viewport=PHONE)
-    for path in PAGES:
-        page.goto(f"{seen.url}/ui{path}")
-        settled(page)
-        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
-
-
-def test_axe_finds_nothing_serious_on_any_page_in_light_or_dark(seen: LiveServer, visit: Visit) -> None:
+def test_on_every_page_axe_finds_nothing_serious_in_light_or_dark_and_none_is_wider_than_a_phone(
+    seen: LiveServer, visit: Visit
+) -> None:
     """The dark has the same elements in other colours: there the contrast is looked at again."""
     from axe_playwright_python.base import AXE_FILE_PATH
 
     axe = Path(AXE_FILE_PATH).read_text(encoding="utf-8")
-    page = visit(seen, reduced_motion="reduce")
+    page = visit(seen)
     found: list[str] = []
     for path in (*PAGES, QUEUE):
+        page.set_viewport_size(WIDE)
         page.goto(f"{seen.url}/ui{path}")
         settled(page)
         if path == QUEUE:
@@ -367,6 +363,9 @@ def test_axe_finds_nothing_serious_on_any_page_in_light_or_dark(seen: LiveServer
                 for node in rule["nodes"][:3]
                 if rule["impact"] in {"serious", "critical"}
             ]
+        page.set_viewport_size(PHONE)
+        if (width := page.evaluate("document.documentElement.scrollWidth")) > PHONE["width"]:
+            found.append(f"{path} is {width} pixels wide")
     assert found == []
 
 
