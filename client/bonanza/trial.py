@@ -100,6 +100,7 @@ class Trial:
         checkpoint: str | None = None,
         error: schemas.TrialError | None = None,
         protocol: str | None = None,
+        log_tail: str | None = None,
     ) -> schemas.TellAnswer:
         """Tell what came out; it is on the disk before it is sent, and sent again until the server has it.
 
@@ -112,6 +113,7 @@ class Trial:
             checkpoint: where a later attempt may resume.
             error: how it failed; ``fail`` is the short way.
             protocol: the hash of how it was trained, to be refused should it not be the study's.
+            log_tail: the last lines that it printed, at most 4,000 characters, for people.
 
         Raises:
             InvalidRequest: a value that is not finite, or does not go with the outcome; nothing was sent.
@@ -129,6 +131,7 @@ class Trial:
             error=error,
             checkpoint=checkpoint,
             protocol=protocol,
+            log_tail=log_tail,
         )
         self._rest()
         answer = self.study.outbox.tell(f"{self._path}/tell", body)
@@ -145,14 +148,18 @@ class Trial:
             raise InvalidRequest.from_validation(found) from found
         return self.tell(outcome="infeasible" if infeasible else "failed", error=error)
 
-    def heartbeat(self, progress: float | None = None) -> Directive:
+    def heartbeat(self, progress: float | None = None, *, log_tail: str | None = None) -> Directive:
         """Say that the training goes on (``progress`` from 0 to 1), and learn what to do: ``continue``, ``prune``, ``cancel``, ``yield``, ``superseded``.
+
+        ``log_tail``, the last lines that it has printed, replaces what was sent of them before; the dashboard shows it.
 
         An absent server is no reason to stop a training: the answer is ``continue`` then, and a warning is logged.
         """
-        return self._beat("heartbeat", self._body(schemas.HeartbeatRequest, progress=progress))
+        return self._beat("heartbeat", self._body(schemas.HeartbeatRequest, progress=progress, log_tail=log_tail))
 
-    def report(self, step: int, metrics: Mapping[str, float] | None = None, **more: float) -> Directive:
+    def report(
+        self, step: int, metrics: Mapping[str, float] | None = None, *, log_tail: str | None = None, **more: float
+    ) -> Directive:
         """Tell the metrics at one step, ``trial.report(3, loss=0.9, accuracy=61.2)``; it is a heartbeat too, and answers like one.
 
         Points that an absent server did not take go with the next report.
@@ -165,7 +172,9 @@ class Trial:
             while len(self._points) > POINTS_AT_ONCE:
                 del self._points[next(iter(self._points))]
             sent = dict(self._points)
-        body = self._body(schemas.ReportRequest, points=[{"step": s, "metrics": m} for s, m in sent.items()])
+        body = self._body(
+            schemas.ReportRequest, points=[{"step": s, "metrics": m} for s, m in sent.items()], log_tail=log_tail
+        )
         return self._beat("report", body, taken=sent)
 
     def release(self, reason: str | None = None, *, checkpoint: str | None = None) -> None:

@@ -28,7 +28,8 @@ MOST_MAPPED = 1_200
 """Trials on a map: the best third of them, then the newest."""
 MOST_READ = 10_000
 """Newest trials that effects are computed of."""
-PATIENCE = 12.0
+PATIENCE = 100.0
+"""However often a study is told, and however many watch it, its maps take a hundredth of a core."""
 LEAST_S = 2.0
 MOST_KEPT = 32
 DEADLINE_S = 60.0

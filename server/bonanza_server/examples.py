@@ -142,6 +142,7 @@ _RECORD: Final[JSON] = {
     "outcome": None,
     "value": None,
     "error": None,
+    "log_tail": None,
     "curve": {"step": [10, 20], "metrics": {"accuracy": [61.3, 74.8]}},
 }
 _HEARTBEAT: Final[JSON] = {"directive": "continue", "expires_at": "2026-03-01T12:01:20Z", "heartbeat_s": 20.0}
@@ -212,7 +213,7 @@ BODIES: Final[dict[str, JSON]] = {
     },
     "Health": {"status": "ok", "version": "0.1.0"},
     "HeartbeatAnswer": _HEARTBEAT,
-    "HeartbeatRequest": {"lease_token": _LEASE, "progress": 0.25},
+    "HeartbeatRequest": {"lease_token": _LEASE, "progress": 0.25, "log_tail": "epoch 20  loss 0.71"},
     "Live": {
         "now": "2026-03-01T12:06:45Z",
         "attempts": [_RECORD],

@@ -40,7 +40,7 @@ class Attempts:
         def work(connection: Connection) -> Live:
             study = find_study(connection, name)
             query = (
-                sa.select(attempts)
+                sa.select(*(column for column in attempts.c if column is not attempts.c.log_tail))
                 .where(attempts.c.study_id == study["id"], attempts.c.state == "leased")
                 .order_by(attempts.c.leased_at.desc())
                 .limit(MOST_CURVES)
@@ -102,6 +102,7 @@ def _record(row: Any, points: list[Any]) -> AttemptRecord:
             "outcome": told.get("outcome"),
             "value": told.get("value"),
             "error": told.get("error"),
+            "log_tail": getattr(row, "log_tail", None),
             "curve": _curve(points),
         }
     )

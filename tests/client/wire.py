@@ -73,6 +73,7 @@ class Wire(httpx.BaseTransport):
         self.released: list[int] = []
         self.beats: list[int] = []
         self.points: list[dict[str, Any]] = []
+        self.logs: list[str] = []
         self.directive = "continue"
         self.asks: list[dict[str, Any]] = []  # scripted answers to asks, before the usual ones
         self.started = 0
@@ -170,6 +171,7 @@ class Wire(httpx.BaseTransport):
             case "heartbeat" | "report":
                 self.beats.append(number)
                 self.points += body.get("points", [])
+                self.logs += [body["log_tail"]] if "log_tail" in body else []
                 return httpx.Response(200, json={"directive": self.directive, "heartbeat_s": 20})
             case "repeat":
                 return httpx.Response(201, json={"trials": [trial(90 + i, "pending") for i in range(body["count"])]})

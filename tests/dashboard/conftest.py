@@ -50,9 +50,9 @@ def browser() -> Iterator[Any]:
         started.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A server that fits models, for all tests of a module."""
+    """A server that fits models, for all tests."""
     with LiveServer(f"sqlite:///{tmp_path_factory.mktemp('site')}/s.db", fit_slots=1) as server:
         yield server
 
@@ -62,9 +62,12 @@ def visit(browser: Any) -> Iterator[Callable[..., Any]]:
     """``visit(server, path, **context)`` opens a page; nothing may go wrong on it, whatever the test looks at."""
     contexts: list[Any] = []
     wrong: list[str] = []
+    finished: list[Any] = []
 
     def open_page(server: LiveServer, path: str = "/ui", **options: Any) -> Any:
-        context = browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | options))
+        # What pulses is painted anew sixty times a second, and here by the processor.
+        still = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"}
+        context = browser.new_context(**(still | options))
         context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
@@ -77,10 +80,12 @@ def visit(browser: Any) -> Iterator[Callable[..., Any]]:
                 wrong.append(f"asked {request.url}")
 
         page.on("request", asked)
+        page.on("requestfinished", lambda request: finished.append(request))  # noqa: PLW0108 - Playwright takes no built-in
         page.goto(server.url + path)
         return page
 
     open_page.wrong = wrong  # type: ignore[attr-defined]
+    open_page.finished = finished  # type: ignore[attr-defined]
     yield open_page
     for context in contexts:
         context.close()

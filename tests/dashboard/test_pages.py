@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from bonanza.spaces import space_from_spec
 from tests.dashboard.conftest import PATIENCE_MS
-from tests.live import LiveServer
+from tests.live import NB201, LiveServer, ServerProcess
 
 pytestmark = pytest.mark.chromium
 
 KEY = "correct horse battery staple"
+WEIGHED = ("responseHeadersSize", "responseBodySize")
+WIDE = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
 MARKUP = "<b>bold</b><script>document.title='hacked'</script>"
 Visit = Callable[..., Any]
@@ -156,24 +160,61 @@ def test_a_hidden_tab_closes_its_stream_and_catches_up_when_it_is_seen_again(sit
 
 
 def test_names_tags_errors_and_logs_with_markup_are_text(site: LiveServer, visit: Visit) -> None:
-    site.study("markup", tags=[MARKUP[:100]], description=MARKUP)
+    space = {"kind": "edge_cell", "nodes": 2, "ops": ["none", MARKUP]}
+    site.study("markup", space=space, tags=[MARKUP[:100]], description=MARKUP)
+    site.post(
+        "/v1/studies/markup/observations", {"observations": [{"architecture": {"edges": [MARKUP]}, "value": 80.0}]}
+    )
     trial = site.one("markup", worker_id="<i>gpu</i>")
     error = {"kind": "code", "message": MARKUP, "traceback_tail": f"line 1\n{MARKUP}"}
-    site.tell(trial, name="markup", outcome="failed", error=error)
+    site.tell(trial, name="markup", outcome="failed", error=error, log_tail=f"last line\n{MARKUP}")
     page = visit(site)
-    pages = ("", "/studies/markup", "/studies/markup/events", "/studies/markup/workers", "/studies/markup/trials/0")
+    pages = (
+        "",
+        "/studies/markup",
+        "/studies/markup/space",
+        "/studies/markup/setup",
+        "/studies/markup/events",
+        "/studies/markup/workers",
+        "/studies/markup/trials/0",
+        "/studies/markup/trials/1",
+    )
     for path in pages:
         page.goto(f"{site.url}/ui{path}")
         shown = "<i>gpu</i>" if path.endswith("workers") else MARKUP[:40]
-        page.get_by_text(shown).first.wait_for()
+        page.get_by_text(shown).filter(visible=True).first.wait_for()
+        if path.endswith("trials/0"):
+            page.get_by_role("img", name=re.compile("The cell:")).wait_for()
+        if path.endswith("trials/1"):
+            shows(page.get_by_label("The last lines of the log"), f"last line\n{MARKUP}")
         assert page.locator("main b", has_text="bold").count() == 0
         assert "hacked" not in page.title()
 
 
-def test_of_thousands_of_rows_those_in_sight_are_in_the_page_and_all_are_sorted_and_filtered(
-    site: LiveServer, visit: Visit
-) -> None:
+@pytest.fixture(scope="module")
+def many(site: LiveServer) -> LiveServer:
+    """The site with a study of 2,000 trials."""
     fills(site, "many", 2_000)
+    return site
+
+
+def test_a_page_of_ten_thousand_trials_weighs_less_than_600_kb(many: LiveServer, visit: Visit) -> None:
+    page = visit(many, "/ui/studies/many")
+    page.get_by_role("img", name=re.compile("A map of ")).wait_for()
+    page.get_by_role("img", name=re.compile("The best cell")).wait_for()
+    sizes = {
+        request.url.removeprefix(many.url): sum(request.sizes()[part] for part in WEIGHED) for request in visit.finished
+    }  # type: ignore[attr-defined]
+    (columns,) = (path for path in sizes if path.endswith("/columns"))
+    assert 10_000 < sizes[columns] < 100_000, "compressed"
+    assert any("inter.woff2" in path for path in sizes)
+    assert sum(sizes.values()) + 4 * sizes[columns] < 600_000, sizes
+
+
+def test_of_thousands_of_rows_those_in_sight_are_in_the_page_and_all_are_sorted_and_filtered(
+    many: LiveServer, visit: Visit
+) -> None:
+    site = many
     page = visit(site, "/ui/studies/many/trials")
     grid = page.get_by_role("grid", name="Trials")
     page.locator(".strip i").first.wait_for()
@@ -231,6 +272,8 @@ def test_light_or_dark_is_as_the_system_has_it_until_one_is_chosen(site: LiveSer
     assert page.evaluate(theme) == "light"
 
 
+QUEUE = "/studies/seen?"
+"""With its dialog open."""
 PAGES = ("", "/new", "/studies/seen", "/studies/seen/trials", "/studies/seen/space", "/studies/seen/model",
          "/studies/seen/workers", "/studies/seen/events", "/studies/seen/report", "/studies/seen/setup", "/studies/seen/trials/5", "/nowhere")  # fmt: skip
 
@@ -238,12 +281,23 @@ PAGES = ("", "/new", "/studies/seen", "/studies/seen/trials", "/studies/seen/spa
 @pytest.fixture(scope="module")
 def seen(site: LiveServer) -> LiveServer:
     """The site with a study that has something on each of its pages."""
-    fills(site, "seen", 40, tags=["paper"], description="What the pages are looked at with.")
-    site.tell(site.one("seen", worker_id="gpu0:0"), 92.0, name="seen")
+    phases = {"baseline": {"cells": 2}, "confirm": {"top": 1, "seeds": 2}}
+    fills(site, "seen", 40, tags=["paper"], description="What the pages are looked at with.", phases=phases)
+    for value in (71.0, 72.0, 92.0):
+        site.tell(site.one("seen", worker_id="gpu0:0"), value, name="seen")
     running = site.one("seen", worker_id="gpu1:0")
     points = [{"step": step, "metrics": {"accuracy": 50.0 + step}} for step in range(9)]
-    site.post(f"/v1/studies/seen/trials/{running['number']}/report", {"lease_token": running["attempt"]["token"], "points": points})  # fmt: skip
+    beat(site, running, "report", points=points, log_tail="epoch 8")
+    site.post("/v1/studies/seen/confirm")
+    site.tell(site.one("seen", wait_s=50), 92.5, name="seen")
+    site.running = running  # type: ignore[attr-defined]
     return site
+
+
+def beat(server: LiveServer, trial: dict[str, Any], verb: str, **fields: Any) -> None:
+    """What the worker of a trial of ``seen`` says of it."""
+    body = {"lease_token": trial["attempt"]["token"]} | fields
+    server.post(f"/v1/studies/seen/trials/{trial['number']}/{verb}", body)
 
 
 def settled(page: Any) -> None:
@@ -253,44 +307,110 @@ def settled(page: Any) -> None:
 
 
 def test_what_is_being_measured_blinks_on_the_map_and_its_curve_is_drawn(seen: LiveServer, visit: Visit) -> None:
-    page = visit(seen, "/ui/studies/seen")
-    page.locator(".blink").wait_for()
+    page = visit(seen, "/ui/studies/seen", reduced_motion="no-preference")
+    page.locator(".blink").first.wait_for()
     page.get_by_role("img", name="Running trials: accuracy by step").wait_for()
+    blinks = "element => getComputedStyle(element).animationIterationCount"
+    assert page.locator(".blink").first.evaluate(blinks) == "infinite"
+    page.emulate_media(reduced_motion="reduce")
+    assert page.locator(".blink").first.evaluate(blinks) == "1", "nothing moves for those who asked for that"
 
 
-def test_no_page_is_wider_than_a_phone(seen: LiveServer, visit: Visit) -> None:
-    page = visit(seen, viewport=PHONE)
-    for path in PAGES:
-        page.goto(f"{seen.url}/ui{path}")
-        settled(page)
-        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
+def test_the_phases_are_drawn_and_lead_to_the_report(seen: LiveServer, visit: Visit) -> None:
+    page = visit(seen, "/ui/studies/seen")
+    phases = page.locator(".card", has=heading(page, "Phases"))
+    said = ["Baseline done 2 of 2, mean 71.50 ± 0.71", "Search", "Confirmation under way 1 of 2, mean 92.50"]
+    for line, text in zip(phases.locator(".line:not(.foot) .label").all(), said, strict=True):
+        assert " ".join(line.inner_text().split()).startswith(text)
+    phases.get_by_role("link", name="the report").click()
+    confirmed = page.locator(".card", has=heading(page, "Confirmed cells"))
+    confirmed.get_by_role("img", name=re.compile("accuracy: 2 values, 92.50 on average")).wait_for()
 
 
-LOOKED_AT = [path for path in PAGES if path not in {"/nowhere", "/studies/seen/space", "/studies/seen/setup"}]
-"""Pages that have something that no other has."""
-CONTRAST = ("", "/studies/seen", "/studies/seen/trials/5")
-"""Pages with every colour there is."""
+def test_the_log_of_a_training_grows_as_it_prints(seen: LiveServer, visit: Visit) -> None:
+    running = seen.running  # type: ignore[attr-defined]
+    page = visit(seen, f"/ui/studies/seen/trials/{running['number']}")
+    log = page.get_by_label("The last lines of the log")
+    shows(log, "epoch 8")
+    beat(seen, running, "heartbeat", log_tail="epoch 8\nepoch 9")
+    shows(log, "epoch 8\nepoch 9")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_serious_on_any_page(seen: LiveServer, visit: Visit, theme: str) -> None:
-    """In the dark, which has the same elements in other colours, only the contrast is looked at."""
+def test_on_every_page_axe_finds_nothing_serious_in_light_or_dark_and_none_is_wider_than_a_phone(
+    seen: LiveServer, visit: Visit
+) -> None:
+    """The dark has the same elements in other colours: there the contrast is looked at again."""
     from axe_playwright_python.base import AXE_FILE_PATH
 
     axe = Path(AXE_FILE_PATH).read_text(encoding="utf-8")
-    page = visit(seen, color_scheme=theme)
-    options = "{ resultTypes: ['violations'] }" if theme == "light" else "{ runOnly: ['color-contrast'] }"
-    found: dict[str, list[str]] = {}
-    for path in LOOKED_AT if theme == "light" else CONTRAST:
+    page = visit(seen)
+    found: list[str] = []
+    for path in (*PAGES, QUEUE):
+        page.set_viewport_size(WIDE)
         page.goto(f"{seen.url}/ui{path}")
         settled(page)
+        if path == QUEUE:
+            page.get_by_role("button", name="Queue a cell").click()
+            page.get_by_role("dialog").locator(".preview svg").wait_for()
         page.evaluate(axe)
-        results = page.evaluate(f"axe.run(document, {options})")
-        serious = [rule for rule in results["violations"] if rule["impact"] in {"serious", "critical"}]
-        if serious:
-            found[path] = [
-                f"{rule['id']}: {node['html'][:140]} {node['failureSummary'][:200]}"
-                for rule in serious
+        for theme, options in (
+            ("light", "{ resultTypes: ['violations'] }"),
+            ("dark", "{ runOnly: ['color-contrast'] }"),
+        ):
+            page.evaluate(f"bonanzaTheme('{theme}')")
+            found += [
+                f"{path} {theme} {rule['id']}: {node['html'][:140]} {node['failureSummary'][:200]}"
+                for rule in page.evaluate(f"axe.run(document, {options})")["violations"]
                 for node in rule["nodes"][:3]
+                if rule["impact"] in {"serious", "critical"}
             ]
-    assert found == {}
+        page.set_viewport_size(PHONE)
+        until = time.monotonic() + 20
+        while (width := page.evaluate("document.documentElement.scrollWidth")) > PHONE["width"]:
+            if time.monotonic() > until:
+                found.append(f"{path} is {width} pixels wide")
+                break
+            page.wait_for_timeout(20)  # charts are drawn anew once they have seen how wide they are
+    assert found == []
+
+
+def test_a_server_that_is_killed_and_comes_back_is_watched_on_without_losing_an_event(
+    tmp_path: Path, visit: Visit
+) -> None:
+    server = ServerProcess(f"sqlite:///{tmp_path}/s.db", tmp_path / "server.log", BONANZA_FIT_SLOTS="0")
+    server.start()
+    study = f"{server.url}/v1/studies/kept"
+    api = httpx.Client(timeout=60)
+    body = {"space": NB201, "objective": {"name": "accuracy", "direction": "maximize"}, "strategy": {"name": "random"}}
+
+    def measure(value: float) -> None:
+        (trial,) = api.post(f"{study}/ask", json={"wait_s": 0}).raise_for_status().json()["trials"]
+        told = {"lease_token": trial["attempt"]["token"], "value": value}
+        api.post(f"{study}/trials/{trial['number']}/tell", json=told).raise_for_status()
+
+    try:
+        api.put(study, json=body).raise_for_status()
+        measure(80.0)
+        page = visit(server, "/ui/studies/kept/events")
+        shows(page.get_by_role("status"), "live")
+        measure(81.0)
+        page.get_by_text("81.00").first.wait_for()
+        server.kill()
+        shows(page.get_by_role("status"), "server away")
+        server.start()
+        for value in (82.0, 83.0, 84.0):
+            measure(value)
+        shows(figure(page, "Best"), "84.00")
+        shows(page.get_by_role("status"), "live")
+        measure(85.0)
+        shows(figure(page, "Best"), "85.00")
+        written = [event["seq"] for event in map(json.loads, api.get(f"{study}/events").text.splitlines())]
+        has_count(page.locator(".events .seq"), len(written))
+        assert sorted(map(int, page.locator(".events .seq").all_inner_texts())) == written
+        page.close()
+    finally:
+        api.close()
+        server.kill()
+    wrong = visit.wrong  # type: ignore[attr-defined]
+    assert all("net::ERR" in said for said in wrong), wrong
+    wrong.clear()

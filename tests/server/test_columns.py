@@ -114,6 +114,28 @@ def test_the_attempts_of_a_trial_are_all_there_with_what_they_told(lab: Lab) -> 
     problem(lab.server.http.get(f"/v1/studies/{lab.name}/trials/9/attempts"), "not-found")
 
 
+def test_the_last_lines_a_training_printed_stay_with_its_attempt(lab: Lab) -> None:
+    lab.study()
+    trial = lab.one(worker_id="a")
+    lab.beat(trial, log_tail="epoch 1\nepoch 2")
+    lab.beat(trial)
+
+    def log() -> str | None:
+        (attempt,) = lab.get("/trials/0/attempts")["attempts"]
+        found: str | None = attempt["log_tail"]
+        return found
+
+    assert log() == "epoch 1\nepoch 2", "a heartbeat without news takes nothing away"
+    token = trial["attempt"]["token"]
+    lab.act(trial, "report", lease_token=token, points=[{"step": 3, "metrics": {"loss": 1.0}}], log_tail="epoch 3")
+    assert log() == "epoch 3"
+    assert lab.get("/live")["attempts"][0]["log_tail"] is None, "what all of them print is too much for every look"
+    lab.tell(trial, 90.0, log_tail="done")
+    assert lab.tell(trial, 90.0, log_tail="told again")["duplicate"]
+    assert log() == "done"
+    lab.act(trial, "heartbeat", 422, lease_token=token, log_tail="x" * 4001)
+
+
 def test_trials_can_be_had_by_their_numbers(lab: Lab) -> None:
     lab.study()
     for value in (70.0, 71.0, 72.0):

@@ -14,6 +14,7 @@ import pytest
 from bonanza.client import Client
 from bonanza.trial import Trial
 from bonanza.worker.heartbeat import Directed, Heartbeat
+from bonanza.worker.printed import LOG_LENGTH, log_tail
 from tests.client.wire import Wire, refuse, refuse_connection
 from tests.worker.lab import eventually
 
@@ -88,6 +89,46 @@ def test_reports_are_sent_in_order_and_before_it_stops(wire: Wire, trial: Trial,
         heartbeat.report(step, {"accuracy": float(step)})
     heartbeat.stop()
     assert wire.points == [{"step": step, "metrics": {"accuracy": float(step)}} for step in range(20)]
+
+
+def test_the_end_of_the_log_goes_with_the_beats_that_find_it_changed(
+    wire: Wire, trial: Trial, inbox: SimpleQueue[object]
+) -> None:
+    said = [""]
+    heartbeat = Heartbeat(trial, inbox, printed=lambda: said[0])
+    eventually(lambda: len(wire.beats) >= 2, "beats before anything is printed")
+    said[0] = "epoch 1"
+    heartbeat.report(1, {"loss": 2.0})
+    eventually(lambda: wire.logs, "the log, with a report or a beat")
+    beats = len(wire.beats)
+    eventually(lambda: len(wire.beats) >= beats + 3, "beats without news")
+    said[0] = "epoch 2"
+    eventually(lambda: len(wire.logs) == 2, "the log again")
+    heartbeat.stop()
+    assert wire.logs == ["epoch 1", "epoch 2"]
+
+
+@pytest.mark.parametrize(
+    ("printed", "read"),
+    [
+        ("epoch 1\r\nepoch 2\r\n", "epoch 1\nepoch 2"),
+        ("  0%|   |\r 50%|#  |\r100%|###|\nnext", "100%|###|\nnext"),
+        ("\x1b[1;31mred\x1b[0m \x1b]0;title\x07plain\x1b[K", "red plain"),
+        ("bell\x07 and \0 nothing\ttabs", "bell and  nothing\ttabs"),
+        ("<b>bold</b>", "<b>bold</b>"),
+        ("", ""),
+    ],
+)
+def test_a_log_is_read_as_a_terminal_would_show_it(printed: str, read: str) -> None:
+    assert log_tail(printed) == read
+
+
+def test_of_a_long_log_the_last_whole_lines_are_kept() -> None:
+    kept = log_tail("".join(f"line {k}\n" for k in range(5_000)))
+    assert len(kept) <= LOG_LENGTH
+    assert kept.startswith("line ")
+    assert kept.endswith("line 4999")
+    assert len(log_tail("x" * 9_000)) == LOG_LENGTH
 
 
 def test_a_report_does_not_wait_for_the_server(wire: Wire, trial: Trial, inbox: SimpleQueue[object]) -> None:

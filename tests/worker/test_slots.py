@@ -76,6 +76,10 @@ def test_each_gpu_has_a_slot_of_its_own_and_the_worker_says_how_it_ended(
         assert worker.ends() == 0
     assert sorted(trial["metrics"]["gpu"] for trial in trials(live)) == [0.0, 3.0, 7.0]
     assert "[gpu3] measuring" in worker.said
+    (attempt,) = live.get("/v1/studies/s/trials/1/attempts")["attempts"]
+    assert attempt["log_tail"].startswith("measuring 1 on "), (
+        "what it printed is there, also what no heartbeat has sent"
+    )
     said = status(live)
     assert (said["state"], said["study"], said["evaluator"]) == ("stopped", "s", "python:lab_evaluators:where")
     assert [(slot["name"], slot["state"], slot["measured"]) for slot in said["slots"]] == [

@@ -82,6 +82,9 @@ class AttemptRecord(Answer):
     outcome: str | None = Field(default=None, description="what it told")
     value: float | None = None
     error: dict[str, Any] | None = None
+    log_tail: str | None = Field(
+        default=None, description="the last lines it has printed, as its worker sent them; not among what runs now"
+    )
     curve: Curve
 
 

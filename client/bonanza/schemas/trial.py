@@ -34,6 +34,11 @@ Shortfall = Literal["waiting_for_results", "paused", "budget_reached", "finished
 Encoded = JSON | Annotated[str, StringConstraints(max_length=100_000, pattern=NO_NUL)]
 """An architecture in its space's JSON form, or the space's official string."""
 
+LogTail = Annotated[
+    Annotated[str, StringConstraints(max_length=4_000, pattern=NO_NUL)] | None,
+    Field(description="the last lines that the training has printed; they replace those sent before"),
+]
+
 LeaseToken = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,100}$")]
 
 
@@ -200,6 +205,7 @@ class TellRequest(Request):
     protocol: Label | None = Field(
         default=None, description="hash of how it was trained; refused where the study's protocol has another"
     )
+    log_tail: LogTail = None
 
     @model_validator(mode="after")
     def _outcome_fits(self) -> TellRequest:
@@ -231,6 +237,7 @@ class HeartbeatRequest(Request):
 
     lease_token: LeaseToken
     progress: float | None = Field(default=None, ge=0, le=1)
+    log_tail: LogTail = None
 
 
 class Point(Request):
@@ -245,6 +252,7 @@ class ReportRequest(Request):
 
     lease_token: LeaseToken
     points: Annotated[list[Point], Field(min_length=1, max_length=1_000)]
+    log_tail: LogTail = None
 
 
 class HeartbeatAnswer(Answer):

@@ -83,7 +83,7 @@ class Attempt:
     def run(self) -> None:
         """Measure and tell; returns once the trial is told, given back, or somebody else's."""
         trial = self._trial
-        heartbeat = Heartbeat(trial, self._inbox)
+        heartbeat = Heartbeat(trial, self._inbox, printed=self._process.log_tail)
         try:
             self._process.evaluate(
                 Job(
@@ -204,6 +204,7 @@ class Attempt:
             seed=result.seed,
             checkpoint=result.checkpoint,
             protocol=result.protocol,
+            log_tail=self._process.log_tail() or None,
             error=None
             if failure is None
             else TrialError(kind=failure.kind, message=failure.message, traceback_tail=failure.traceback_tail),

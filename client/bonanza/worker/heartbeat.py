@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Final, Protocol
@@ -35,10 +35,10 @@ class Leased(Protocol):
     def attempt(self) -> Attempt:
         """The lease."""
 
-    def heartbeat(self) -> Directive:
+    def heartbeat(self, *, log_tail: str | None = None) -> Directive:
         """Say that the training goes on."""
 
-    def report(self, step: int, metrics: Mapping[str, float]) -> Directive:
+    def report(self, step: int, metrics: Mapping[str, float], *, log_tail: str | None = None) -> Directive:
         """Tell the metrics at one step."""
 
 
@@ -59,10 +59,12 @@ class _Point:
 class Heartbeat:
     """Beats until it is stopped; what the server directs is put into ``inbox`` once a change."""
 
-    def __init__(self, trial: Leased, inbox: SimpleQueue[object]) -> None:
-        """Start beating; the first beat comes after one period."""
+    def __init__(self, trial: Leased, inbox: SimpleQueue[object], *, printed: Callable[[], str] = str) -> None:
+        """Start beating; the first beat comes after one period. ``printed`` is the end of the training's log, sent where it has changed."""
         self._trial = trial
         self._inbox = inbox
+        self._printed = printed
+        self._log_sent = ""
         self._last: Directive = "continue"
         self._points: SimpleQueue[_Point | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=f"heartbeat-{trial.number}", daemon=True)
@@ -93,8 +95,14 @@ class Heartbeat:
 
     def _beat(self, point: _Point | None) -> None:
         directive: Directive
+        printed = self._printed()
+        log_tail = None if printed == self._log_sent else printed
         try:
-            directive = self._trial.heartbeat() if point is None else self._trial.report(point.step, point.metrics)
+            if point is None:
+                directive = self._trial.heartbeat(log_tail=log_tail)
+            else:
+                directive = self._trial.report(point.step, point.metrics, log_tail=log_tail)
+            self._log_sent = printed
         except (NotFound, UnknownToken) as error:
             log.warning("trial %d is nothing to the server any more: %s", self._trial.number, error)
             directive = "superseded"

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from bonanza.schemas.trial import Directive
 from bonanza.worker.failures import failure_of_exit, oom_kills
 from bonanza.worker.messages import Directed, FromEvaluator, Job, Setup, ToEvaluator
-from bonanza.worker.printed import Printed
+from bonanza.worker.printed import Printed, log_tail
 from bonanza.worker.result import Failure
 
 if TYPE_CHECKING:
@@ -117,6 +117,10 @@ class EvaluatorProcess:
     def printed(self) -> str:
         """The end of what it has printed since the trial under way began."""
         return self._printed.tail()
+
+    def log_tail(self) -> str:
+        """The last lines of that, for people, at most ``LOG_LENGTH`` characters; empty where it has printed nothing."""
+        return log_tail(self._printed.tail())
 
     def failure(self) -> Failure:
         """Why it ended by itself, as a failure of the trial it had."""

@@ -76,16 +76,17 @@ def held_attempt(ledger: Ledger, number: int) -> tuple[Row, Row]:
     return ledger.held
 
 
-def heartbeat(ledger: Ledger, trial: Row, attempt: Row, progress: float | None) -> tuple[str, float | None]:
-    """Prolong the lease; return the directive for the worker and when the lease runs out now (None: it has none any more)."""
+def heartbeat(
+    ledger: Ledger, trial: Row, attempt: Row, progress: float | None = None, log_tail: str | None = None
+) -> tuple[str, float | None]:
+    """Prolong the lease, keep what is news of its training; return the directive for the worker and when the lease runs out now (None: it has none any more)."""
     policy = ledger.study["lease"]
     overdue = attempt["deadline"] is not None and attempt["deadline"] <= ledger.now
+    news = {"progress": progress, "log_tail": log_tail}
+    columns: Row = {"heartbeat_at": ledger.now} | {name: told for name, told in news.items() if told is not None}
     if attempt["state"] == "leased" and not overdue:
         expires = _expiry(policy, ledger.now, attempt["deadline"])
-        columns = {"expires_at": expires, "heartbeat_at": ledger.now}
-        if progress is not None:
-            columns["progress"] = progress
-        ledger.change_attempt(trial["number"], attempt["attempt"], **columns)
+        ledger.change_attempt(trial["number"], attempt["attempt"], expires_at=expires, **columns)
         return trial["directive"] or "continue", expires
     if attempt["state"] == "expired" and attempt["told"] is None and trial["state"] == "pending" and not overdue:
         expires = _expiry(policy, ledger.now, attempt["deadline"])
@@ -94,8 +95,8 @@ def heartbeat(ledger: Ledger, trial: Row, attempt: Row, progress: float | None) 
             attempt["attempt"],
             state="leased",
             expires_at=expires,
-            heartbeat_at=ledger.now,
             ended_at=None,
+            **columns,
         )
         # A retry in between has set the count to nothing; the lease that is live now counts, or its release would leave -1.
         ledger.move(trial, "running", live_attempt=attempt["attempt"], front=0, attempts=max(1, trial["attempts"]))
@@ -248,5 +249,5 @@ def take_up(ledger: Ledger, worker_id: str, count: int) -> list[tuple[Row, Row]]
     by_number = {row["number"]: dict(row) for row in found.mappings()}
     taken = [(by_number[row["number"]], row) for row in rows]
     for trial, attempt in taken:
-        _, attempt["expires_at"] = heartbeat(ledger, trial, attempt, None)
+        _, attempt["expires_at"] = heartbeat(ledger, trial, attempt)
     return taken

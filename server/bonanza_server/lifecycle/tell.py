@@ -54,6 +54,8 @@ def tell(ledger: Ledger, trial: Row, attempt: Row, request: TellRequest) -> Told
         told["protocol"] = request.protocol
     if attempt["told"] is not None:
         return _told_before(trial, attempt, told)
+    if request.log_tail is not None:
+        ledger.change_attempt(trial["number"], attempt["attempt"], log_tail=request.log_tail)
     live = attempt["state"] == "leased"
     if request.outcome == "complete":
         return _complete(ledger, trial, attempt, told, live=live)

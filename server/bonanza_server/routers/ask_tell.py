@@ -99,7 +99,7 @@ async def heartbeat(
 
     def work(ledger: Ledger) -> HeartbeatAnswer:
         trial, attempt = lease.held_attempt(ledger, number)
-        return _beat(ledger, trial, attempt, request.progress)
+        return _beat(ledger, trial, attempt, request.progress, request.log_tail)
 
     return await _post(http, idempotency_key, study, work, (number, request.lease_token), wakes=0)
 
@@ -122,7 +122,7 @@ async def report(
         before = pruning.judged_curve(ledger, trial)
         lease.report(ledger, attempt, points)
         pruning.judge(ledger, trial, points, before)
-        return _beat(ledger, trial, attempt, None)
+        return _beat(ledger, trial, attempt, None, request.log_tail)
 
     return await _post(http, idempotency_key, study, work, (number, request.lease_token), wakes=0)
 
@@ -164,8 +164,8 @@ async def _post(
     return answer(await service_of(http).post(study, work, key, attempt=attempt, wakes=wakes))
 
 
-def _beat(ledger: Ledger, trial: Row, attempt: Row, progress: float | None) -> HeartbeatAnswer:
-    directive, expires_at = lease.heartbeat(ledger, trial, attempt, progress)
+def _beat(ledger: Ledger, trial: Row, attempt: Row, progress: float | None, log_tail: str | None) -> HeartbeatAnswer:
+    directive, expires_at = lease.heartbeat(ledger, trial, attempt, progress, log_tail)
     return HeartbeatAnswer.model_validate(
         {"directive": directive, "expires_at": moment(expires_at), "heartbeat_s": ledger.study["lease"]["heartbeat_s"]}
     )

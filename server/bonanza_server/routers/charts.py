@@ -104,11 +104,15 @@ async def columns(
 
 
 @router.get(
-    "/studies/{study}/live", operation_id="getLive", openapi_extra=needs("read"), responses=problems("not-found")
+    "/studies/{study}/live",
+    operation_id="getLive",
+    openapi_extra=needs("read"),
+    response_model=Live,
+    responses=problems("not-found"),
 )
-async def live(study: StudyName, attempts: AttemptsDep) -> Live:
+async def live(study: StudyName, attempts: AttemptsDep) -> Response:
     """What runs now: attempts with the curves they report, and the workers."""
-    return await attempts.live(study)
+    return Response((await attempts.live(study)).model_dump_json(), media_type=JSON_TYPE)
 
 
 @router.get(

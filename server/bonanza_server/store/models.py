@@ -159,6 +159,7 @@ attempts = sa.Table(
     sa.Column("ended_at", Float),
     sa.Column("told", Json),  # what it told, to know a repeated tell from a conflicting one
     sa.Column("traceparent", sa.String(55)),  # the trace that its ask belongs to
+    sa.Column("log_tail", sa.Text),  # the last lines that its training printed
     sa.ForeignKeyConstraint(["study_id", "number"], ["trials.study_id", "trials.number"], ondelete="CASCADE"),
     sa.Index(
         "uq_attempts_live",

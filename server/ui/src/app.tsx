@@ -54,7 +54,7 @@ function App() {
       const tab = TABS.find(([key]) => key === (inner ?? ""));
       if (tab && number === undefined) return <StudyPage key={name} name={name} tab={tab[0]} go={go} may={may} connected={setFeed} />;
     }
-    return <main><h1>There is nothing here</h1><p class="lead">{path} is no page of the dashboard.</p><p><a class="button plain" href="/ui">All studies</a></p></main>;
+    return <main class="welcome"><h1>There is nothing here</h1><p><code>{path}</code> is no page of the dashboard.</p><p><a class="button plain" href="/ui">All studies</a></p></main>;
   };
   return (
     <>
@@ -80,6 +80,7 @@ function Logo() {
 function Pulse({ feed }: { feed: Feed }) {
   const [, redraw] = useState(0);
   useEffect(() => feed.subscribe(() => redraw((n) => n + 1)), [feed]);
+  if ((feed.error as { status?: number } | null)?.status === 404) return null; // the page says that there is no such study
   const text = { live: "live", connecting: "connecting", resting: "resting", away: "server away" }[feed.connection];
   return <span class={`pulse ${feed.connection}`} role="status"><i />{text}</span>;
 }

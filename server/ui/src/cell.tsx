@@ -90,6 +90,11 @@ export function placeName(pointer: string, kind: string): string {
     while (k >= target) { k -= target; target += 1; }
     return `${k} → ${target}`;
   }
-  if (parts[0] === "matrix" && parts.length === 3) return `${parts[1]} → ${parts[2]}`;
+  const [member, first, second] = parts;
+  if (member === "adjacency") return `${first} → ${second}`;
+  if (kind === "nasbench101" || kind === "node_cell") return `vertex ${first}`;
+  if (member === "activations") return `node ${first}`;
+  if (member === "sources") return `input of node ${Number(first) + 1}`;
+  if (kind === "darts" || kind === "nasnet") return `${member}, node ${Number(first) >> 1}, ${second === "0" ? "op" : "input"} ${(Number(first) % 2) + 1}`;
   return parts.map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~")).join(" ");
 }

@@ -7,13 +7,13 @@ import { Button, Card, Command, Problem, Skeleton } from "./parts";
 import { JsonField, SchemaForm } from "./schemaform";
 import { ProblemError, call, get, post, type Json, type SpaceKind, type StrategyKind, type ValidCell } from "./wire";
 
-interface Draft { name: string; space: Json; strategy: Json & { name: string }; objective: string; direction: "maximize" | "minimize"; trials: string; hours: string; target: string; parallel: string; seed: string; tags: string; description: string }
+interface Draft { name: string; space: Json; strategy: Json & { name: string }; objective: string; direction: "maximize" | "minimize"; trials: string; hours: string; target: string; parallel: string; baseline: string; confirm: string; seeds: string; seed: string; tags: string; description: string }
 
 export function Create({ go }: { go: (path: string) => void }) {
   const [spaces, setSpaces] = useState<SpaceKind[]>([]);
   const [strategies, setStrategies] = useState<StrategyKind[]>([]);
   const [kind, setKind] = useState<SpaceKind | null>(null);
-  const [draft, setDraft] = useState<Draft>({ name: "", space: { kind: "nasbench201" }, strategy: { name: "bonanza" }, objective: "accuracy", direction: "maximize", trials: "100", hours: "", target: "", parallel: "", seed: "0", tags: "", description: "" });
+  const [draft, setDraft] = useState<Draft>({ name: "", space: { kind: "nasbench201" }, strategy: { name: "bonanza" }, objective: "accuracy", direction: "maximize", trials: "100", hours: "", target: "", parallel: "", baseline: "", confirm: "", seeds: "3", seed: "0", tags: "", description: "" });
   const [raw, setRaw] = useState(false);
   const [error, setError] = useState<Error | null>(null);
   const [busy, setBusy] = useState(false);
@@ -80,6 +80,13 @@ export function Create({ go }: { go: (path: string) => void }) {
               {number("hours", "Hours", "…or after so much wall clock.")}
               {number("parallel", "At most at a time", "Trials under way together.", "no limit")}
             </div>
+            <details><summary>A random baseline before, the best cells trained again after</summary>
+              <div class="fields">
+                {number("baseline", "Random cells first", "The yardstick that the report measures the search by; 8 or more.")}
+                {number("confirm", "Best cells to confirm", "Trained again once the search has ended.")}
+                {number("seeds", "Trainings of each", "With as many seeds.", "3")}
+              </div>
+            </details>
           </Card>
           <Card title="For people">
             <div class="fields">
@@ -104,10 +111,13 @@ function bodyOf(draft: Draft): Json {
   if (draft.hours) budget.max_seconds = Number(draft.hours) * 3600;
   if (draft.target) budget.target = Number(draft.target);
   if (draft.parallel) budget.max_parallel = Number(draft.parallel);
+  const phases: Json = {};
+  if (draft.baseline) phases.baseline = { cells: Number(draft.baseline) };
+  if (draft.confirm) phases.confirm = { top: Number(draft.confirm), ...(draft.seeds ? { seeds: Number(draft.seeds) } : {}) };
   const tags = draft.tags.split(",").map((tag) => tag.trim()).filter(Boolean);
   return {
     space: draft.space, objective: { name: draft.objective, direction: draft.direction }, strategy: draft.strategy,
-    ...(Object.keys(budget).length ? { budget } : {}), seed: Number(draft.seed) || 0, ...(tags.length ? { tags } : {}), ...(draft.description ? { description: draft.description } : {}),
+    ...(Object.keys(budget).length ? { budget } : {}), ...(Object.keys(phases).length ? { phases } : {}), seed: Number(draft.seed) || 0, ...(tags.length ? { tags } : {}), ...(draft.description ? { description: draft.description } : {}),
   };
 }
 

@@ -26,6 +26,8 @@ export class Feed {
   private busy = new Set<string>();
   private again = new Set<string>();
   private seen = 0;
+  /** Milliseconds until the atlas is asked for again: longer each time that the server had no newer one. */
+  private pause = 4000;
   private stopped = false;
 
   constructor(readonly name: string) {}
@@ -110,7 +112,7 @@ export class Feed {
       this.seen = event.seq;
       this.events = [...this.events.slice(-KEPT_EVENTS + 1), event];
       this.soon("load", this.columns && this.columns.trials.number.length > 3000 ? 1500 : 250);
-      if (event.kind.startsWith("trial.")) this.soon("live", 600);
+      if (event.kind.startsWith("trial.")) this.soon("live", 1000);
       if (event.kind === "fit.published" || event.kind === "trial.completed" || event.kind === "trial.started") this.soon("atlas", 1200);
     };
     source.addEventListener("beat", (message) => {
@@ -141,7 +143,12 @@ export class Feed {
     try {
       if (what === "load") await this.load(false);
       else if (what === "live") this.live = await get<Live>(`${studyPath(this.name)}/live`);
-      else { this.atlas = await get<Atlas>(`${studyPath(this.name)}/atlas`); this.atlasError = null; }
+      else {
+        const known = this.atlas?.results;
+        this.atlas = await get<Atlas>(`${studyPath(this.name)}/atlas`);
+        this.atlasError = null;
+        this.pause = this.atlas.results === known ? Math.min(60_000, this.pause * 1.5) : 4000;
+      }
     } catch (error) {
       if (what === "atlas") this.atlasError = error as Error;
     }
@@ -149,7 +156,7 @@ export class Feed {
     const took = performance.now() - begun;
     this.busy.delete(what);
     if (what === "atlas" && this.atlas && this.columns && this.atlas.results < this.columns.study.trials.complete) this.again.add(what);
-    if (this.again.delete(what)) this.soon(what, Math.max(what === "atlas" ? 4000 : 800, took * 4));
+    if (this.again.delete(what)) this.soon(what, Math.max(what === "atlas" ? this.pause : 800, took * 4));
   }
 }
 

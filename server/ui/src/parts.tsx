@@ -43,7 +43,7 @@ export function Button({ icon, children, kind = "plain", onClick, type = "button
 }
 
 const TONES: Record<string, string> = {
-  running: "good", complete: "good", succeeded: "good", leased: "good", evaluating: "good", idle: "calm", starting: "calm", draining: "warn", quarantined: "bad", stopped: "calm", ended: "calm", paused: "warn", pending: "calm", finished: "calm", pruned: "calm", released: "calm",
+  running: "good", done: "good", "under way": "good", over: "calm", complete: "good", succeeded: "good", leased: "good", evaluating: "good", idle: "calm", starting: "calm", draining: "warn", quarantined: "bad", stopped: "calm", ended: "calm", paused: "warn", pending: "calm", finished: "calm", pruned: "calm", released: "calm",
   failed: "bad", infeasible: "bad", expired: "bad", superseded: "warn", cancelled: "calm",
 };
 export function State({ state, live = false }: { state: string; live?: boolean }) {

@@ -1,6 +1,6 @@
 // The pictures of a study: best so far against random search, predicted against measured, the map, which choices help, curves, fits.
 
-import { useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import uPlot from "uplot";
 import { inks, placeName } from "./cell";
 import { Chart, axis, colour } from "./chart";
@@ -8,7 +8,7 @@ import { delta, plural, signed, span, value, whole, percent, hours } from "./for
 import { Card, Empty, Segmented, Skeleton } from "./parts";
 import { baselineOf, pairsOf, quantile, tauOf, type Results } from "./results";
 import { Scatter, ramp, ticks, type Dot } from "./scatter";
-import type { Atlas, Curve, StudyColumns } from "./wire";
+import { get, studyPath, type Atlas, type Curve, type Study, type StudyColumns } from "./wire";
 
 type Against = "trials" | "spent" | "clock";
 const MOST_POINTS = 4000;
@@ -44,7 +44,7 @@ export function BestSoFar({ columns, results, open }: { columns: StudyColumns; r
       { stroke: colour("ink-3"), width: 1.5, dash: [5, 4], points: { show: false } },
       { paths: () => null, points: { show: true, size: n > 1500 ? 3 : 5, stroke: "transparent", fill: colour(n > 400 ? "dots-thin" : "dots") } },
       { stroke: colour("accent"), width: 2.25, paths: uPlot.paths.stepped?.({ align: 1 }), points: { show: false } },
-      { paths: () => null, points: { show: true, size: 8, width: 2, stroke: colour("card"), fill: colour("best") } },
+      { paths: () => null, points: { show: true, size: n > 1 ? 8.5 : 12, width: 1.2, stroke: colour("card"), fill: colour("best") } },
     ] as uPlot.Series[],
     bands: [{ series: [2, 1] as [number, number], fill: colour("band") }],
     cursor: { bind: { click: (u: uPlot) => () => { const at = u.cursor.idx; if (at !== null && at !== undefined) open(columns.trials.number[results.rows[made.kept[at]]]); return null; } }, points: { show: (_u: uPlot, k: number) => k === 5 } },
@@ -197,17 +197,23 @@ function Ramp() {
   return <span class="ramp" aria-hidden="true">worse{[0, 0.17, 0.33, 0.5, 0.67, 0.83, 1].map((share) => <i key={share} style={{ background: ramp(share) }} />)}better</span>;
 }
 
-export function Importance({ atlas, kind, error }: { atlas: Atlas | null; kind: string; error: Error | null }) {
+export function Importance({ study, atlas, kind, error }: { study: string; atlas: Atlas | null; kind: string; error: Error | null }) {
   const title = "Which choices help";
+  const [positions, setPositions] = useState<string[]>([]);
+  // The positions of a sequence have names of their own.
+  useEffect(() => { if (kind === "sequence") get<Study>(studyPath(study)).then(({ space }) => setPositions((space?.positions as { name: string }[]).map(({ name }) => name)), () => undefined); }, [study, kind]);
+  const named = (pointer: string) => positions[Number(pointer.replace(/^\/choices\//, ""))] ?? placeName(pointer, kind);
   if (error && !atlas) return <Card title={title}><Empty title="Not known for this space"><p>{error.message}</p></Empty></Card>;
   if (!atlas) return <Card title={title}><Skeleton height={260} /></Card>;
+  if (!atlas.places.length && atlas.results >= 8) return <Card title={title}><Empty title="Nothing to compare"><p>No place of these cells has a handful of choices that come again and again.</p></Empty></Card>;
   if (!atlas.places.length) return <Card title={title}><Empty title="Too few results"><p>After some eight measured cells this shows which op at which place goes with a better result.</p></Empty></Card>;
   const ink = inks(atlas.colours);
   const places = atlas.places.slice(0, 12);
   const choices = [...new Set(places.flatMap((place) => place.effects.map((effect) => effect.choice)))];
-  const grid = choices.length <= 12 && places.every((place) => place.effects.length <= choices.length);
+  // Side by side where the places have the same choices; a matrix of zeros and ones beside ops would be a table of holes.
+  const grid = choices.length <= Math.min(12, Math.max(...places.map((place) => place.effects.length)) + 1);
   const most = Math.max(...places.flatMap((place) => place.effects.map((effect) => Math.abs(effect.effect ?? 0)))) || 1;
-  const ordered = /^\d/.test(placeName(places[0].pointer, kind)) ? [...places].sort((a, b) => a.pointer.localeCompare(b.pointer, "en", { numeric: true })) : places;
+  const ordered = /^\d/.test(named(places[0].pointer)) ? [...places].sort((a, b) => a.pointer.localeCompare(b.pointer, "en", { numeric: true })) : places;
   const digits = most < 0.1 ? 3 : most < 10 ? 2 : 1;
   const total = (choice: string) => places.reduce((sum, place) => { const found = place.effects.find((effect) => effect.choice === choice); return sum + (found?.effect ?? 0) * (found?.count ?? 0); }, 0);
   choices.sort((a, b) => total(b) - total(a));
@@ -217,7 +223,7 @@ export function Importance({ atlas, kind, error }: { atlas: Atlas | null; kind: 
       {grid ? (
         <div class="scroll-x" tabIndex={0} role="group" aria-label="Effects of choices by place">
           <table class="effects">
-            <thead><tr><td />{ordered.map((place) => <th scope="col" key={place.pointer} title={`${percent(place.importance)} of what is explained`}>{placeName(place.pointer, kind)}<i style={{ width: `${Math.round(place.importance * 100)}%` }} /></th>)}</tr></thead>
+            <thead><tr><td />{ordered.map((place) => <th scope="col" key={place.pointer} title={`${percent(place.importance)} of what is explained`}>{named(place.pointer)}<i style={{ width: `${Math.round(place.importance * 100)}%` }} /></th>)}</tr></thead>
             <tbody>
               {choices.map((choice) => (
                 <tr key={choice}>
@@ -229,7 +235,7 @@ export function Importance({ atlas, kind, error }: { atlas: Atlas | null; kind: 
                     const share = Math.min(1, Math.abs(found.effect) / most);
                     return (
                       <td key={place.pointer} class={`${found.effect >= 0 ? "helps" : "hurts"} ${sure ? "sure" : ""}`} style={{ "--share": share.toFixed(3) }}
-                        title={`${choice} at ${placeName(place.pointer, kind)}: ${signed(found.effect, digits)} ± ${(found.error ?? 0).toFixed(digits)}, in ${plural(found.count, "cell")}`}>
+                        title={`${choice} at ${named(place.pointer)}: ${signed(found.effect, digits)} ± ${(found.error ?? 0).toFixed(digits)}, in ${plural(found.count, "cell")}`}>
                         {signed(found.effect, digits)}
                       </td>
                     );
@@ -243,7 +249,7 @@ export function Importance({ atlas, kind, error }: { atlas: Atlas | null; kind: 
         <ul class="effect-list">
           {places.slice(0, 8).map((place) => {
             const known = place.effects.filter((effect) => effect.effect !== null).sort((a, b) => (b.effect as number) - (a.effect as number));
-            return <li key={place.pointer}><strong>{placeName(place.pointer, kind)}</strong><span>{known.slice(0, 2).map((effect) => <em class="helps-text" key={effect.choice}>{effect.choice} {signed(effect.effect as number, digits)}</em>)}{known.length > 2 && <em class="hurts-text">{known.at(-1)?.choice} {signed(known.at(-1)?.effect as number, digits)}</em>}</span></li>;
+            return <li key={place.pointer}><strong>{named(place.pointer)}</strong><span>{[...known.slice(0, 2), ...known.slice(2).slice(-1)].map((effect) => <em class={(effect.effect as number) < 0 ? "hurts-text" : "helps-text"} key={effect.choice}>{effect.choice} {signed(effect.effect as number, digits)}</em>)}</span></li>;
           })}
         </ul>
       )}

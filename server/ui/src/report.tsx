@@ -3,6 +3,8 @@
 import { useEffect, useState } from "preact/hooks";
 import { delta, hours, plural, signed, value } from "./format";
 import { Card, Icon, Problem, Skeleton } from "./parts";
+import { Confirmed } from "./phases";
+import type { Results } from "./results";
 import { get, studyPath, type StudyColumns } from "./wire";
 
 interface Sample { n: number; mean: number; std: number | null; min: number; max: number }
@@ -16,7 +18,7 @@ interface Report {
   missing: { part: string; reason: string }[];
 }
 
-export function ReportTab({ columns, open }: { columns: StudyColumns; open: (number: number) => void }) {
+export function ReportTab({ columns, results, colours, open }: { columns: StudyColumns; results: Results; colours: Record<string, string>; open: (number: number) => void }) {
   const [report, setReport] = useState<Report | null>(null);
   const [error, setError] = useState<Error | null>(null);
   const path = `${studyPath(columns.study.name)}/report`;
@@ -28,6 +30,7 @@ export function ReportTab({ columns, open }: { columns: StudyColumns; open: (num
   const marks = { yes: "check", no: "close", "not enough data": "search" } as const;
   return (
     <div class="halves">
+      <Confirmed columns={columns} results={results} colours={colours} open={open} />
       <div class="stack">
         <Card title="Against random cells" note={ri?.note}>
           {ri ? (

@@ -42,7 +42,7 @@ export function Scatter({ dots, domain, height, label, axes, diagonal = false, t
   const canvas = useRef<HTMLCanvasElement>(null);
   const theme = useTheme();
   const [over, setOver] = useState<Dot | null>(null);
-  const frame = axes ? { left: 48, right: 14, top: 12, bottom: 40 } : { left: 10, right: 10, top: 10, bottom: 10 };
+  const frame = axes ? { left: 48, right: 14, top: 22, bottom: 40 } : { left: 10, right: 10, top: 10, bottom: 10 };
   const x = (v: number) => frame.left + ((v - domain.x[0]) / (domain.x[1] - domain.x[0] || 1)) * (width - frame.left - frame.right);
   const y = (v: number) => height - frame.bottom - ((v - domain.y[0]) / (domain.y[1] - domain.y[0] || 1)) * (height - frame.top - frame.bottom);
   useEffect(() => {

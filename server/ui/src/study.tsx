@@ -1,16 +1,18 @@
 // One study: how well it does, what it is at, what it has learned, and everything that can be done with it.
 
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Picture, Strip, described, useCell } from "./cell";
 import { ago, clock, delta, hours, moment, plural, span, value, whole } from "./format";
+import { Editor, type Description } from "./editor";
 import { Feed } from "./feed";
 import { Ask, Button, Card, Command, Copy, Dialog, Empty, Problem, Skeleton, State, Tags, useEvery, type Question } from "./parts";
 import { Atlases, BestSoFar, Curves, Fits, Importance, Predicted } from "./pictures";
+import { Phases, hasPhases } from "./phases";
 import { ReportTab } from "./report";
 import { pairsOf, resultsOf, tauOf, type Results } from "./results";
 import { Meter } from "./studies";
 import { Star, Trials, useArchitectures } from "./table";
-import { get, post, studyPath, text, type AttemptRecord, type Json, type Machine, type Study, type StudyColumns, type StudyEvent, type StudyWorker, type ValidCell } from "./wire";
+import { get, post, studyPath, text, type AttemptRecord, type Json, type Machine, type SpaceKind, type Study, type StudyColumns, type StudyEvent, type StudyWorker, type ValidCell } from "./wire";
 
 export const TABS = [["", "Overview"], ["trials", "Trials"], ["space", "Space"], ["model", "Model"], ["workers", "Workers"], ["events", "Events"], ["report", "Report"], ["setup", "Setup"]] as const;
 
@@ -33,6 +35,9 @@ export function StudyPage({ name, tab, go, may, connected }: { name: string; tab
   const [queueing, setQueueing] = useState(false);
   useEffect(() => { connected(feed); return () => connected(null); }, [feed]);
   useEffect(() => feed.want("atlas"), [feed]);
+  const tabs = useRef<HTMLElement>(null);
+  const loaded = feed.columns !== null;
+  useEffect(() => { const at = tabs.current?.querySelector<HTMLElement>("[aria-current]"); if (tabs.current && at) tabs.current.scrollLeft = at.offsetLeft + at.clientWidth / 2 - tabs.current.clientWidth / 2; }, [tab, loaded]);
   const columns = feed.columns;
   const results = useMemo(() => (columns ? resultsOf(columns) : null), [columns]);
   if (!columns || !results) {
@@ -69,7 +74,7 @@ export function StudyPage({ name, tab, go, may, connected }: { name: string; tab
       {study.description && <p class="description">{study.description}</p>}
       {study.state_reason && study.state !== "running" && <p class={`banner ${study.state === "paused" ? "warn" : ""}`}><strong>{study.state === "paused" ? "Paused" : "Finished"}</strong> {study.state_reason}</p>}
       <Figures feed={feed} columns={columns} results={results} />
-      <nav class="tabs" aria-label="Parts of the study">
+      <nav class="tabs" ref={tabs} aria-label="Parts of the study">
         {TABS.map(([key, text]) => <a key={key} href={key ? `${path}/${key}` : path} aria-current={key === tab ? "page" : undefined}>{text}{key === "trials" && <b>{whole(columns.trials.number.length)}</b>}</a>)}
       </nav>
       {tab === "" && <OverviewTab feed={feed} columns={columns} results={results} open={open} path={path} />}
@@ -77,13 +82,13 @@ export function StudyPage({ name, tab, go, may, connected }: { name: string; tab
       {tab === "space" && (
         <div class="stack">
           <Atlases columns={columns} results={results} atlas={feed.atlas} error={feed.atlasError} open={open} height={520} />
-          <Importance atlas={feed.atlas} error={feed.atlasError} kind={columns.space_kind} />
+          <Importance study={study.name} atlas={feed.atlas} error={feed.atlasError} kind={columns.space_kind} />
         </div>
       )}
       {tab === "model" && <ModelTab feed={feed} columns={columns} results={results} open={open} />}
       {tab === "workers" && <WorkersTab feed={feed} columns={columns} open={open} />}
       {tab === "events" && <EventsTab feed={feed} columns={columns} open={open} />}
-      {tab === "report" && <ReportTab columns={columns} open={open} />}
+      {tab === "report" && <ReportTab columns={columns} results={results} colours={feed.atlas?.colours ?? {}} open={open} />}
       {tab === "setup" && <SetupTab study={study} />}
       {asking && <Ask question={asking} onClose={() => setAsking(null)} />}
       {queueing && <Queue study={name} columns={columns} onClose={() => setQueueing(false)} done={() => void feed.refresh()} />}
@@ -131,10 +136,11 @@ function OverviewTab({ feed, columns, results, open, path }: { feed: Feed; colum
       {!started && <Start study={study} kind={columns.space_kind} />}
       {started && (results.value.length > 0 ? <BestSoFar columns={columns} results={results} open={open} /> : <Card title="Best so far" class="wide"><Empty title="Waiting for the first result"><p>{study.trials.running ? `${plural(study.trials.running, "trial is", "trials are")} being trained.` : "Trials are waiting for a worker."}</p></Empty></Card>)}
       {started && <BestCell study={study} open={open} />}
+      {started && hasPhases(columns) && <Phases columns={columns} results={results} open={open} path={path} />}
       {started && results.value.length > 0 && <>
         {predicts && <Predicted columns={columns} results={results} open={open} />}
         <Atlases columns={columns} results={results} atlas={feed.atlas} error={feed.atlasError} open={open} height={262} wide={!predicts} />
-        <Importance atlas={feed.atlas} error={feed.atlasError} kind={columns.space_kind} />
+        <Importance study={study.name} atlas={feed.atlas} error={feed.atlasError} kind={columns.space_kind} />
       </>}
       {started && <Latest columns={columns} feed={feed} open={open} path={path} />}
       {started && (running.length > 0 ? <Running feed={feed} attempts={running} open={open} curves={curves} /> : !over && feed.live && isAlone(feed) && <StartWorker study={study} kind={columns.space_kind} />)}
@@ -436,20 +442,33 @@ function Queue({ study, columns, onClose, done }: { study: string; columns: Stud
   const [cell, setCell] = useState<ValidCell | null>(null);
   const [wrong, setWrong] = useState<Error | null>(null);
   const [busy, setBusy] = useState(false);
+  const [description, setDescription] = useState<Description | null>(null);
   const [queued, setQueued] = useState<{ number: number; created: boolean; state: string } | null>(null);
   const given = (): Json | string | null => { const trimmed = text.trim(); if (!trimmed) return null; try { return JSON.parse(trimmed) as Json; } catch { return trimmed; } };
+  const typed = given();
   useEffect(() => {
     let over = false;
-    const architecture = given();
-    if (architecture === null) { setCell(null); setWrong(null); return; }
-    const timer = setTimeout(() => described(study, architecture).then((found) => { if (!over) { setCell(found); setWrong(null); } }, (error: Error) => { if (!over) { setCell(null); setWrong(error); } }), 200);
+    if (typed === null) { setCell(null); setWrong(null); return; }
+    const timer = setTimeout(() => described(study, typed).then((found) => { if (!over) { setCell(found); setWrong(null); } }, (error: Error) => { if (!over) setWrong(error); }), 200);
     return () => { over = true; clearTimeout(timer); };
   }, [text]);
-  const another = async () => {
-    const read = await get<Study>(studyPath(study));
-    const drawn = await post<{ architectures: { architecture: Json }[] }>("/v1/spaces/sample", { space: read.space, count: 1, seed: Math.floor(Math.random() * 2 ** 31) });
-    setText(JSON.stringify(drawn.architectures[0].architecture));
+  const another = async (space: Json | undefined) => {
+    try {
+      const drawn = await post<{ architectures: { architecture: Json }[] }>("/v1/spaces/sample", { space, count: 1, seed: Math.floor(Math.random() * 2 ** 31) });
+      setText(JSON.stringify(drawn.architectures[0].architecture));
+    } catch (error) { setWrong(error as Error); }
   };
+  useEffect(() => {
+    void (async () => {
+      const space = (await get<Study>(studyPath(study))).space as Json;
+      const inside = (space.of ?? space) as Json;
+      const kind = await get<SpaceKind>(`/v1/spaces/${encodeURIComponent(String(inside.kind))}`);
+      setDescription({ space, schema: kind.architecture_schema ?? null });
+      if (!text) await another(space);
+    })().catch(setWrong);
+  }, []);
+  // What is spelled as text has the same form as what it is read as.
+  const edited = typed !== null && typeof typed === "object" ? typed : typeof typed === "string" && !wrong ? (cell?.architecture ?? null) : null;
   const submit = async (event: Event) => {
     event.preventDefault();
     setBusy(true);
@@ -470,37 +489,14 @@ function Queue({ study, columns, onClose, done }: { study: string; columns: Stud
       ) : (
         <form onSubmit={(event) => void submit(event)} class="queue">
           <div>
-            <Editor text={text} setText={setText} columns={columns} />
-            <label class="field wide"><span>Architecture</span><textarea class="mono" rows={6} spellcheck={false} value={text} aria-invalid={wrong ? true : undefined} placeholder="its JSON, or the official string of the space" aria-describedby="hint-architecture" onInput={(event) => setText(event.currentTarget.value)} /><small aria-hidden="true" id="hint-architecture">Paste its JSON or official string, or choose above. It is measured before the strategy’s own.</small></label>
+            {description && <Editor architecture={edited} description={description} onChange={(architecture) => setText(JSON.stringify(architecture))} />}
+            <label class="field wide"><span>Architecture</span><textarea class="mono" rows={3} spellcheck={false} value={text} aria-invalid={wrong ? true : undefined} placeholder="its JSON, or the official string of the space" aria-describedby="hint-architecture" onInput={(event) => setText(event.currentTarget.value)} /><small aria-hidden="true" id="hint-architecture">Paste its JSON or official string, or choose above. It is measured before the strategy’s own.</small></label>
             {wrong && <Problem error={wrong} />}
           </div>
-          <div class="preview">{cell?.svg ? <Picture svg={cell.svg} label={cell.text} /> : <Empty title="Nothing to draw yet" />}</div>
-          <footer><Button icon="refresh" onClick={() => void another()}>Draw one at random</Button><span class="spacer" /><Button onClick={onClose}>Leave it</Button><Button kind="primary" type="submit" disabled={busy || !cell}>Queue it</Button></footer>
+          <div class="preview">{cell?.svg ? <div class={wrong ? "is-busy" : ""}><Picture svg={cell.svg} label={cell.text} /></div> : <Empty title="Nothing to draw yet" />}</div>
+          <footer><Button icon="refresh" onClick={() => void another(description?.space)}>Draw one at random</Button><span class="spacer" /><Button onClick={onClose}>Leave it</Button><Button kind="primary" type="submit" disabled={busy || !cell || wrong !== null}>Queue it</Button></footer>
         </form>
       )}
     </Dialog>
-  );
-}
-
-/** For cells that are a list of choices: a choice a place, so that a cell can be put together without typing. */
-function Editor({ text, setText, columns }: { text: string; setText: (text: string) => void; columns: StudyColumns }) {
-  const [ops, setOps] = useState<string[] | null>(null);
-  const fixed = columns.space_kind === "nasbench201" || columns.space_kind === "edge_cell";
-  useEffect(() => {
-    if (!fixed) return;
-    if (columns.space_kind === "nasbench201") setOps(["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"]);
-    else get<Study>(studyPath(columns.study.name)).then((read) => setOps((read.space?.ops as string[]) ?? null), () => undefined);
-  }, []);
-  let edges: string[] | null = null;
-  try { const read = JSON.parse(text) as { edges?: unknown }; if (Array.isArray(read.edges)) edges = read.edges as string[]; } catch { /* typed by hand */ }
-  if (!fixed || !ops || !edges) return null;
-  const names: string[] = [];
-  for (let target = 1; names.length < edges.length; target++) for (let source = 0; source < target; source++) names.push(`${source} → ${target}`);
-  return (
-    <div class="fields edges">
-      {edges.map((op, k) => (
-        <label class="field" key={k}><span>{names[k]}</span><select value={op} onChange={(event) => { const next = [...(edges as string[])]; next[k] = event.currentTarget.value; setText(JSON.stringify({ edges: next })); }}>{ops.map((one) => <option key={one} value={one}>{one}</option>)}</select></label>
-      ))}
-    </div>
   );
 }

@@ -1,9 +1,9 @@
 // One trial: its cell, what came of it, how it was trained, and why it was proposed.
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Picture, Strip, useCell } from "./cell";
 import { ago, compact, delta, moment, plural, signed, span, value, whole } from "./format";
-import { Ask, Button, Card, Copy, Empty, Problem, Skeleton, State, Tags, type Question } from "./parts";
+import { Ask, Button, Card, Copy, Empty, Problem, Segmented, Skeleton, State, Tags, type Question } from "./parts";
 import { Curves } from "./pictures";
 import { CellCopies, useFeed } from "./study";
 import { Star } from "./table";
@@ -24,7 +24,7 @@ export function TrialPage({ name, number, go, may, connected }: { name: string; 
   const path = `${studyPath(name)}/trials/${number}`;
   const columns = feed.columns;
   const state = columns && columns.trials.number[number] === number ? `${columns.trials.state[number]} ${columns.trials.flags[number]} ${columns.trials.attempts[number]}` : null;
-  const reported = feed.live?.attempts.find((attempt) => attempt.trial === number)?.curve.step.length ?? 0;
+  const heard = feed.live?.attempts.find((attempt) => attempt.trial === number)?.heartbeat_at ?? null;
   useEffect(() => { setTrial(null); setWhy(null); setNear(null); setAttempts([]); setError(null); }, [path]);
   useEffect(() => {
     let over = false;
@@ -33,7 +33,7 @@ export function TrialPage({ name, number, go, may, connected }: { name: string; 
     get<{ total: number; trials: Neighbour[] }>(`${path}/neighbours`).then((read) => { if (!over) setNear(read); }, () => undefined);
     return () => { over = true; };
   }, [path, state]);
-  useEffect(() => { get<{ attempts: AttemptRecord[] }>(`${path}/attempts`).then((read) => setAttempts(read.attempts), () => undefined); }, [path, state, reported]);
+  useEffect(() => { get<{ attempts: AttemptRecord[] }>(`${path}/attempts`).then((read) => setAttempts(read.attempts), () => undefined); }, [path, state, heard]);
   const cell = useCell(name, trial?.architecture ?? null);
   if (error) return <main><h1>Trial {number}</h1><Problem error={error}><a class="button plain" href={`/ui/studies/${encodeURIComponent(name)}`}>Back to {name}</a></Problem></main>;
   if (!trial || !columns) return <main><h1>Trial {number}</h1><Skeleton height={96} /><Skeleton height={360} /></main>;
@@ -55,7 +55,7 @@ export function TrialPage({ name, number, go, may, connected }: { name: string; 
       <div class="title">
         <div>
           <h1>Trial {number}{best && <Star />}</h1>
-          <p class="about"><State state={trial.state} live /><span>{trial.origin}</span>{trial.phase !== "search" && <span>{trial.phase}</span>}{trial.late && <span class="warn-text">told late</span>}{trial.invalidated && <span class="bad-text">invalidated</span>}{trial.repeat_of !== null && <a href={here(trial.repeat_of)}>repeats trial {trial.repeat_of}</a>}<Tags tags={trial.tags} /></p>
+          <p class="about"><State state={trial.state} live /><span>{trial.origin}</span>{trial.phase !== "search" && trial.phase !== trial.origin && <span>{trial.phase}</span>}{trial.late && <span class="warn-text">told late</span>}{trial.invalidated && <span class="bad-text">invalidated</span>}{trial.repeat_of !== null && <a href={here(trial.repeat_of)}>repeats trial {trial.repeat_of}</a>}<Tags tags={trial.tags} /></p>
         </div>
         <div class="actions">
           {may && live && <Button icon="close" onClick={() => setAsking(questions.cancel)}>Cancel</Button>}
@@ -85,6 +85,7 @@ export function TrialPage({ name, number, go, may, connected }: { name: string; 
           {why && <Why why={why} trial={trial} study={name} objective={study.objective.name} colours={colours} here={here} go={go} />}
           {attempts.some((attempt) => attempt.curve.step.length > 0) && <Card title="Curve"><Curves label={`Trial ${number}`} curves={attempts.filter((attempt) => attempt.curve.step.length > 0).map((attempt) => ({ name: attempts.length > 1 ? `attempt ${attempt.number}` : "attempt", curve: attempt.curve }))} /></Card>}
           {trial.error && <Failure error={trial.error} />}
+          <Log attempts={attempts} />
           <Attempts attempts={attempts} />
           {(Object.keys(trial.metrics).length > 0 || Object.keys(trial.cost).length > 0 || trial.measurements.length > 0) && (
             <Card title="Told with it">
@@ -116,6 +117,8 @@ function Why({ why, trial, study, objective, colours, here, go }: { why: Explana
   const story = () => {
     if (trial.origin === "initial") return <p class="lead">It belongs to the initial design: cells drawn at random before there is a model to ask.</p>;
     if (trial.origin === "queue") return <p class="lead">A person queued it.</p>;
+    if (trial.origin === "baseline") return <p class="lead">It belongs to the baseline: cells drawn at random, so that it is known how good the average one is.</p>;
+    if (trial.origin === "confirm") return <p class="lead">It trains one of the best cells once more, with another seed: a single lucky value must not decide.</p>;
     if (trial.origin === "repeat") return <p class="lead">It repeats another trial with another seed.</p>;
     if (trial.origin === "import") return <p class="lead">It was measured elsewhere and imported.</p>;
     if (trial.origin === "fallback") return <p class="lead">No fit was ready in time, so an unseen cell was drawn at random rather than let a worker wait.</p>;
@@ -155,6 +158,24 @@ function Failure({ error }: { error: { kind?: string; message?: string; tracebac
     <Card title={<>How it failed <span class="tag">{error.kind ?? "unknown"}</span></>}>
       {error.message && <p class="lead bad-text">{error.message}</p>}
       {error.traceback_tail && <pre class="log" tabIndex={0}>{error.traceback_tail}</pre>}
+    </Card>
+  );
+}
+
+/** The last lines of an attempt, always at their end unless somebody has scrolled up. */
+function Log({ attempts }: { attempts: AttemptRecord[] }) {
+  const place = useRef<HTMLPreElement>(null);
+  const follows = useRef(true);
+  const [chosen, setChosen] = useState<string | null>(null);
+  const said = attempts.filter((attempt) => attempt.log_tail);
+  const shown = said.find((attempt) => String(attempt.number) === chosen) ?? said.at(-1);
+  useLayoutEffect(() => { if (place.current && follows.current) place.current.scrollTop = place.current.scrollHeight; }, [shown?.number, shown?.log_tail]);
+  if (!shown) return null;
+  const live = shown.state === "leased" && shown.heartbeat_at !== null;
+  return (
+    <Card title="Log" aside={said.length > 1 && <Segmented label="Attempt" value={String(shown.number)} onChange={setChosen} options={said.map((attempt) => [String(attempt.number), `attempt ${attempt.number}`] as const)} />}
+      note={live ? "The last lines it has printed; new ones come with its heartbeats and reports." : `The last lines it printed${shown.worker_id ? ` on ${shown.worker_id}` : ""}.`}>
+      <pre class="log" ref={place} tabIndex={0} aria-label="The last lines of the log" onScroll={({ currentTarget: at }) => { follows.current = at.scrollTop + at.clientHeight > at.scrollHeight - 8; }}>{shown.log_tail}</pre>
     </Card>
   );
 }

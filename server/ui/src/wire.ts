@@ -6,7 +6,8 @@ export interface Objective { name: string; direction: "maximize" | "minimize"; b
 export type Json = Record<string, unknown>;
 export interface Study {
   name: string; state: "running" | "paused" | "finished"; state_reason: string | null; space: Json | null; objective: Objective;
-  strategy: Json & { name: string }; budget: Budget; lease: Json; seed: number; protocol: Json | null; tags: string[]; description: string;
+  strategy: Json & { name: string }; budget: Budget; lease: Json; seed: number; protocol: Json | null; phase: "baseline" | "search" | "confirm";
+  phases: { baseline: { cells: number } | null; confirm: { top: number; seeds: number } | null } | null; tags: string[]; description: string;
   trials: Record<string, number>; best: { number: number; value: number; architecture: Json } | null; model: ModelStatus; revision: number; created_at: string;
 }
 export interface TrialColumns {
@@ -22,7 +23,7 @@ export interface StudyColumns {
 export interface Curve { step: number[]; metrics: Record<string, (number | null)[]> }
 export interface AttemptRecord {
   number: number; trial: number; worker_id: string | null; state: string; kind: string | null; leased_at: string; heartbeat_at: string | null;
-  expires_at: string; ended_at: string | null; progress: number | null; outcome: string | null; value: number | null; error: TrialError | null; curve: Curve;
+  expires_at: string; ended_at: string | null; progress: number | null; outcome: string | null; value: number | null; error: TrialError | null; log_tail: string | null; curve: Curve;
 }
 export interface StudyWorker { worker_id: string | null; trials: number[]; last_seen_at: string; succeeded: number; failed: number; lost: number; released: number; busy_s: number }
 export interface Slot { name: string; state: string; trial: number | null; measured: number; failed: number; failures_in_a_row: number; error: string | null }
@@ -50,11 +51,11 @@ export interface Explanation {
 }
 export interface Neighbour { number: number; state: string; value: number | null; architecture: Json }
 export interface StudyEvent { seq: number; at: string; kind: string; number: number | null; data: Json }
-export interface SpaceKind { kind: string; description: string; example: Json; spec_schema?: Schema }
+export interface SpaceKind { kind: string; description: string; example: Json; spec_schema?: Schema; architecture_schema?: Schema }
 export interface StrategyKind { name: string; description: string; default: boolean; options_schema: Schema }
 export interface Schema {
   type?: string | string[]; properties?: Record<string, Schema>; required?: string[]; enum?: unknown[]; const?: unknown; minimum?: number; maximum?: number;
-  items?: Schema; anyOf?: Schema[]; oneOf?: Schema[]; default?: unknown; description?: string; minItems?: number; maxItems?: number;
+  items?: Schema; prefixItems?: Schema[]; anyOf?: Schema[]; oneOf?: Schema[]; default?: unknown; description?: string; minItems?: number; maxItems?: number;
 }
 export interface ValidCell { architecture: Json; text: string; arch_id: string; parameters: number | null; flops: number | null; svg: string | null }
 export interface Session { needed: boolean; signed_in: boolean; scopes: string[]; version: string }
