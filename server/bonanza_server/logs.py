@@ -39,7 +39,7 @@ def configure(form: Format, level: Level | None) -> None:
     """Send the process's log to standard error. ``level`` None: warnings for people; for machines every request too."""
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(_with_request_id)
-    handler.setFormatter(_Json() if form == "json" else _Text("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_Json() if form == "json" else Lines("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel((level or ("info" if form == "json" else "warning")).upper())
@@ -90,9 +90,11 @@ def _with_request_id(record: logging.LogRecord) -> bool:
     return True
 
 
-class _Text(logging.Formatter):
+class Lines(logging.Formatter):
+    """A record as a line for people."""
+
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
-        # Whatever a client sent, it is one line, and moves no terminal's cursor.
+        """Whatever a client sent, one line, that moves no terminal's cursor."""
         line = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), super().formatMessage(record))
         request = getattr(record, "request_id", None)
         return line if request is None else f"{line} [request {request}]"

@@ -16,6 +16,7 @@ from urllib.parse import quote
 import pytest
 
 from bonanza_server import connection, gate
+from bonanza_server.logs import Lines
 from tests.live import LiveServer, create_postgres_database
 from tests.server.expect import problem
 
@@ -112,7 +113,9 @@ def test_a_name_made_to_be_read_as_something_else_is_refused_wherever_it_stands(
                 ).status_code
                 == 422
             )
-    assert not [record for record in caplog.records if "\n" in record.getMessage() or "\x1b" in record.getMessage()]
+    logged = [Lines().format(record) for record in caplog.records]
+    assert logged
+    assert not [line for line in logged if "\n" in line or "\x1b" in line]
 
 
 @pytest.mark.parametrize(
