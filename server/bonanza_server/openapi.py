@@ -74,6 +74,7 @@ def complete(document: JSON) -> None:
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(problem.pop("$defs"))
     schemas["Problem"] = problem
+    _name_bounds(schemas)
     for name, body in BODIES.items():
         schemas[name]["examples"] = [body]
     schemas["TellRequest"]["examples"].append(FAILED_TELL)
@@ -100,6 +101,20 @@ def _everywhere(path: str, operation: JSON) -> list[str]:
     slugs += ["invalid"] if operation.get("parameters") else []
     slugs += WITH_KEY if _takes_key(operation) else ()
     return slugs
+
+
+def _name_bounds(part: object) -> None:
+    """Bounds under JSON Schema's names: where a validator of ours reads a number first, pydantic writes its own, which nobody else reads."""
+    if isinstance(part, list):
+        for one in part:
+            _name_bounds(one)
+    elif isinstance(part, dict):
+        if str(part.get("type")) in {"integer", "number"}:
+            for ours, theirs in (("ge", "minimum"), ("le", "maximum")):
+                if ours in part:
+                    part[theirs] = part.pop(ours)
+        for one in part.values():
+            _name_bounds(one)
 
 
 def _drop_null(schema: JSON) -> None:

@@ -74,6 +74,12 @@ def test_every_operation_has_an_id_a_tag_and_a_description(document: dict[str, A
             assert "null" not in json.dumps(parameter["schema"]), name
 
 
+def test_bounds_have_the_names_that_readers_of_schemas_know(document: dict[str, Any]) -> None:
+    assert not re.search(r'"(ge|gt|le|lt)":', json.dumps(document))
+    reduction = document["components"]["schemas"]["AshaPruner"]["properties"]["reduction"]
+    assert (reduction["minimum"], reduction["maximum"]) == (2, 1_000)
+
+
 def test_every_body_has_an_example_that_its_model_takes(document: dict[str, Any]) -> None:
     used = set()
     for name, operation in operations(document):
