@@ -16,7 +16,7 @@ from bonanza_server.search.correlation import ranks, spearman
 from bonanza_server.search.surrogates.adam import Adam
 from bonanza_server.search.surrogates.meta_network import MAX_STEPS, Training, loss_weights, train
 from bonanza_server.search.surrogates.relu_stack import Activations, Parameters, Shape, backward, forward, outputs
-from tests.benchmarks.fit import batched, random_101, sequential
+from tests.benchmarks.ensemble import batched, random_101, sequential
 
 
 def module_of(parameters: Parameters, member: int) -> nn.Sequential:
@@ -220,7 +220,7 @@ def test_two_hundred_cells_have_all_their_epochs_and_two_thousand_have_most() ->
 
 
 def test_a_batch_is_several_times_faster_than_a_sequence() -> None:
-    """The gate of tests/benchmarks/fit.py, with room for a busy machine; there the ratio is above 8."""
+    """The gate of tests/benchmarks/ensemble.py, with room for a busy machine; there the ratio is above 8."""
     cells = random_101(200, np.random.default_rng(0))
     short = Training(epochs=10)
 

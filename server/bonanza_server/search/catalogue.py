@@ -7,14 +7,14 @@ takes some 0.4 ms an architecture, once a process; what is listed depends on the
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import cast
 
 import numpy as np
 
 from bonanza.spaces import Architecture, SearchSpace
-from bonanza_server.search.views import NAMES, Rows, dense, views_of
+from bonanza_server.search.views import Rows, dense, views_of
 
 LARGEST_SPACE = 32_000
 """Spellings of a space that is listed: NAS-Bench-201 (15,625) or a pool of 20,000 cells, but not NAS-Bench-101.
@@ -28,11 +28,11 @@ MOST_NUMBERS = 16_000_000
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The distinct networks of a space, their rows in each view, and the row of each id."""
+    """The distinct networks of a space, the row of each id, and their rows in those views that were asked for."""
 
     architectures: tuple[Architecture, ...]
-    views: dict[str, Rows]
     row: dict[str, int]
+    views: dict[str, Rows] = field(default_factory=dict)
 
     def unseen(self, seen: frozenset[str]) -> list[int]:
         """The rows whose ids are not among those ``seen``, ascending."""
@@ -41,6 +41,11 @@ class Catalogue:
 
     def rows(self, architectures: Sequence[Architecture], names: Sequence[str]) -> list[Rows]:
         """The views ``names`` of ``architectures``, all of this space."""
+        if missing := [name for name in names if name not in self.views]:
+            views = views_of(self.architectures[0].space)
+            features = [views.features(architecture) for architecture in self.architectures]
+            width = MOST_NUMBERS // len(features)
+            self.views.update({name: dense([getattr(one, name) for one in features], width=width) for name in missing})
         index = np.array([self.row[architecture.arch_id] for architecture in architectures], dtype=np.intp)
         return [self.views[name][index] for name in names]
 
@@ -60,8 +65,4 @@ def _catalogue_of(space: SearchSpace) -> Catalogue:
     first: dict[str, Architecture] = {}
     for architecture in space.enumerate():
         first.setdefault(architecture.arch_id, architecture)
-    views = views_of(space)
-    features = [views.features(architecture) for architecture in first.values()]
-    width = MOST_NUMBERS // len(features)
-    matrices = {name: dense([getattr(one, name) for one in features], width=width) for name in NAMES}
-    return Catalogue(tuple(first.values()), matrices, {arch_id: row for row, arch_id in enumerate(first)})
+    return Catalogue(tuple(first.values()), {arch_id: row for row, arch_id in enumerate(first)})

@@ -25,7 +25,7 @@ from bonanza_server.search.spec import strategy_spec
 from bonanza_server.search.strategy import Model, strategy_from_spec
 
 MOST_KEPT = 4
-"""Models a process keeps for predictions."""
+"""Studies whose newest models a process keeps for predictions: that of 2,000 results may hold 100 MB."""
 POOL = GREEDY + 256
 """Proposals of a fit: a batch as large as an ask can take, and what later asks take before the next fit is there."""
 
@@ -112,7 +112,7 @@ def predict(snapshot: Snapshot, architectures: list[dict[str, Any]]) -> list[tup
     Raises:
         InvalidSpace, InvalidArchitecture, InvalidStrategy: As for :func:`fit`.
     """
-    model = _kept.get(_key(snapshot)) or _fitted(snapshot, _history(snapshot))[0]
+    model = _kept_of(snapshot) or _fitted(snapshot, _history(snapshot))[0]
     space = space_from_spec(snapshot.space)
     means, stds = model.predict([space.validate(architecture) for architecture in architectures])
     return [(_finite(float(mean)), _finite(float(std))) for mean, std in zip(means, stds, strict=True)]
@@ -142,28 +142,38 @@ def order_of(model: Model, history: History) -> list[tuple[int, float, float | N
     return sorted(ranked, key=lambda one: (sign * one[1], one[0]))
 
 
-_kept: dict[str, Model] = {}
-"""The models fitted last in this process, by what they were fitted to: a cache that changes nothing."""
+_kept: dict[str, tuple[str, Model]] = {}
+"""The newest model that this process fitted to each of a few studies, with what it was fitted to: a cache that changes nothing."""
+
+
+def _kept_of(snapshot: Snapshot) -> Model | None:
+    read, model = _kept.get(_study(snapshot), (None, None))
+    return model if read == _read(snapshot) else None
 
 
 def _fitted(snapshot: Snapshot, history: History) -> tuple[Model, np.random.Generator]:
     """The model, which is kept, and the generator as the fit leaves it."""
     torch.set_num_threads(1)
     rng = np.random.default_rng([snapshot.seed, snapshot.seq])
+    _kept.pop(_study(snapshot), None)  # before the next is there: two large ones at once are what memory may not have
     model = strategy_from_spec(snapshot.strategy).fit(history, rng)
-    key = _key(snapshot)
-    _kept.pop(key, None)
-    _kept[key] = model
+    _kept[_study(snapshot)] = _read(snapshot), model
     if len(_kept) > MOST_KEPT:
         del _kept[next(iter(_kept))]
     return model, rng
 
 
-def _key(snapshot: Snapshot) -> str:
-    """A digest of all that a model depends on; what is pending or must not be proposed only matters to the proposals."""
-    read = [snapshot.space, snapshot.strategy, snapshot.seed, snapshot.seq, snapshot.maximize, snapshot.observations]
-    read.append(snapshot.sources)
-    read += [snapshot.pruned, snapshot.curves]
+def _study(snapshot: Snapshot) -> str:
+    """What tells one study from another, as far as a fit knows."""
+    return _digest([snapshot.space, snapshot.strategy, snapshot.seed, snapshot.maximize])
+
+
+def _read(snapshot: Snapshot) -> str:
+    """All that a model depends on, its study aside; what is pending or must not be proposed only matters to the proposals."""
+    return _digest([snapshot.seq, snapshot.observations, snapshot.sources, snapshot.pruned, snapshot.curves])
+
+
+def _digest(read: list[Any]) -> str:
     return hashlib.blake2b(json.dumps(read, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 

@@ -53,12 +53,17 @@ LEAST_SPREAD = 0.2
 
 @dataclass(frozen=True)
 class Features:
-    """The views of one architecture, features to values."""
+    """The views of one architecture, features to values. Of paths there may be hundreds: they are followed where somebody reads them."""
 
+    lean: LabelledDag
     positions: Row
-    paths: Row
     counts: Row
     graf: Row
+
+    @property
+    def paths(self) -> Row:
+        """From the input of the simplified graph to its output."""
+        return {ops: damped(count) for ops, count in sequences(self.lean).items()}
 
 
 class Views:
@@ -99,14 +104,13 @@ class Views:
         for k, (value, (mean, std)) in enumerate(zip(self._logarithms(architecture), self._cost, strict=False)):
             if std > 0.0:
                 counts["cost", k] = (value - mean) / std
-        paths: dict[Hashable, float] = {ops: damped(count) for ops, count in sequences(lean.graph).items()}
         graf: dict[Hashable, float] = {}
         for name, pruned in (("live", live), ("lean", lean)):
             if name in self._graf:
                 graf_of, spread = self._graf[name]
                 values = (graf_of.of(pruned.graph) / spread).tolist()
                 graf.update({(name, k): value for k, value in enumerate(values) if value})
-        return Features(self._positions(raw, set(live.origin)), paths, counts, graf)
+        return Features(lean.graph, self._positions(raw, set(live.origin)), counts, graf)
 
     def _pruned(self, raw: LabelledDag) -> tuple[Simplified, Simplified]:
         """Without what is dead, and without identities as well."""

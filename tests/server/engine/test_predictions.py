@@ -98,9 +98,10 @@ def test_a_model_that_was_forgotten_is_fitted_to_the_same() -> None:
     cells = [architecture for _, architecture, _ in snapshot(30).observations]
     fits.fit(read)
     kept = fits.predict(read, cells)
-    for seq in range(fits.MOST_KEPT):
-        fits.predict(snapshot(5, strategy=strategy, seq=seq), cells[:1])
-    assert fits._key(read) not in fits._kept
+    for seed in range(fits.MOST_KEPT):
+        fits.predict(snapshot(5, strategy=strategy, seed=100 + seed), cells[:1])
+    assert fits._kept_of(read) is None
     assert fits.predict(read, cells) == kept
-    other = snapshot(20, strategy=strategy, pending=[], excluded=[])
-    assert fits._key(other) == fits._key(read)
+    assert fits._kept_of(snapshot(20, strategy=strategy, pending=[], excluded=[])) is not None
+    fits.fit(snapshot(21, strategy=strategy, seq=42))
+    assert fits._kept_of(read) is None, "of one study the newest alone: of many results a model is large"
