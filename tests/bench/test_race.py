@@ -51,6 +51,18 @@ def test_regret_falls_only_where_values_are_means(table: Table) -> None:
     assert regrets == sorted(regrets, reverse=True)
 
 
+def test_with_single_measurements_a_strategy_recommends_by_its_model_and_a_peer_by_its_luck(table: Table) -> None:
+    noisy = replace(TERMS, mean=False)
+    outcomes = {
+        name: race(table, parse(name, peer=name == "optuna"), 2, noisy) for name in ("bonanza", "optuna", "random")
+    }
+    for name in ("optuna", "random"):  # nor does random search have a model
+        found = outcomes[name]
+        assert found.recommended == {"20": found.regrets[19]}
+    assert set(outcomes["bonanza"].recommended) == {"20"}
+    assert race(table, parse("bonanza", peer=False), 2, TERMS).recommended == {}
+
+
 def test_the_initial_design_of_a_seed_is_the_same_for_all_contestants() -> None:
     terms = replace(TERMS, trials=10, cap=10)
     table = load(*NASBENCH201)

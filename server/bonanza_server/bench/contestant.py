@@ -19,6 +19,7 @@ from bonanza.spaces import Architecture
 from bonanza_server.bench.errors import CannotBench
 from bonanza_server.bench.table import Table
 from bonanza_server.search.correlation import spearman
+from bonanza_server.search.fit import order_of
 from bonanza_server.search.history import History, Observation
 from bonanza_server.search.spec import InvalidStrategy, n_initial, strategy_names, strategy_spec
 from bonanza_server.search.strategy import Model, Strategy, strategy_from_spec
@@ -41,6 +42,9 @@ class Searcher(Protocol):
 
     def tell(self, architecture: Architecture, value: float | None) -> None:
         """The result of an architecture; None if it failed."""
+
+    def recommend(self) -> Architecture | None:
+        """The measured cell that it holds for the best; None where that is the one of the best value."""
 
     def rank_correlation(self, architectures: Sequence[Architecture], values: Sequence[float]) -> float | None:
         """Between the model's predictions and the ``values`` of architectures it may not have seen; None where there is no model."""
@@ -139,6 +143,15 @@ class StrategySearch:
         if value is not None:
             self._observations.append(Observation(architecture, (value,), self._told))
         self._told += 1
+
+    def recommend(self) -> Architecture | None:
+        """The first by the model's posterior mean, as ``GET …/best`` answers."""
+        history = self._history(())
+        if not history.observations:
+            return None
+        model: Model = self._strategy.fit(history, np.random.default_rng([self._seed, self._told]))
+        number, *_ = order_of(model, history)[0]
+        return next(one.architecture for one in history.observations if one.number == number)
 
     def rank_correlation(self, architectures: Sequence[Architecture], values: Sequence[float]) -> float | None:
         """Spearman's, on those of the architectures that were not measured."""

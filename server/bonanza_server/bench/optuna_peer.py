@@ -86,6 +86,10 @@ class OptunaSearch:
                 self._optuna.trial.create_trial(params=params, distributions=self._distributions, value=value)
             )
 
+    def recommend(self) -> Architecture | None:
+        """The best value's."""
+        return None
+
     def rank_correlation(self, architectures: Sequence[Architecture], values: Sequence[float]) -> float | None:  # noqa: ARG002 - the protocol's
         """TPE predicts no values."""
         return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import random
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import Any
 
@@ -18,6 +18,8 @@ from bonanza.spaces import Architecture
 from bonanza_server.bench.contestant import Contestant
 from bonanza_server.bench.table import Table
 
+READ_AT = (30, 50, 100, 150, 300)
+"""Queries after which regrets are read."""
 JUDGED_AFTER = 50
 """Results after which the surrogate's predictions are compared with the table; fewer where the search ends earlier."""
 JUDGED_ON = 1000
@@ -48,6 +50,8 @@ class Outcome:
         found: Queries up to and including the optimum's, None if it was not measured.
         regrets: After each query, in the objective's unit: the optimum's mean minus the mean of the cell whose measured value is best;
             None while all have failed.
+        recommended: Where values are single measurements, the same of the cell that the contestant recommends, at the numbers of queries ``READ_AT``
+            and at the end: ours by the model's posterior mean, a peer the one of the best value.
         hours: The virtual clock after each query, in hours of all workers together.
         rank_correlation: Spearman's, of the predictions and the means of cells that were not measured (see ``JUDGED_AFTER``).
         seconds: Mean wall-clock seconds a proposal.
@@ -58,6 +62,7 @@ class Outcome:
     hours: list[float]
     rank_correlation: float | None
     seconds: float | None
+    recommended: dict[str, float] = field(default_factory=dict)
 
     @property
     def json(self) -> dict[str, Any]:
@@ -77,6 +82,7 @@ def race(table: Table, contestant: Contestant, seed: int, terms: Terms) -> Outco
     found: int | None = None
     incumbent: tuple[float, float] | None = None  # the best measured value, signed, and the regret of its cell
     regrets: list[float | None] = []
+    recommended: dict[str, float] = {}
     hours: list[float] = []
     thought: list[float] = []
     correlation: float | None = None
@@ -119,12 +125,16 @@ def race(table: Table, contestant: Contestant, seed: int, terms: Terms) -> Outco
                 incumbent = (sign * value, regret)
         regrets.append(round(incumbent[1], 6) if incumbent else None)
         hours.append(clock * terms.workers / 3600.0)
+        if not terms.mean and incumbent is not None and (ended in READ_AT or ended == limit):
+            held = searcher.recommend()
+            recommended[str(ended)] = round(incumbent[1] if held is None else table.regret(_mean(table, held)), 6)
         over = ended == limit or (terms.mean and found is not None)
         if incumbent is not None and (ended == JUDGED_AFTER or (over and ended < JUDGED_AFTER)):
             correlation = searcher.rank_correlation(judged, [_mean(table, one) for one in judged])
     return Outcome(
         found=found,
         regrets=regrets,
+        recommended=recommended,
         hours=[round(hour, 4) for hour in hours],
         rank_correlation=correlation,
         seconds=fmean(thought) if thought else None,

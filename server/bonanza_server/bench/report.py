@@ -12,11 +12,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bonanza_server.bench.race import JUDGED_AFTER, JUDGED_ON, Outcome, Terms
+from bonanza_server.bench.race import JUDGED_AFTER, JUDGED_ON, READ_AT, Outcome, Terms
 from bonanza_server.bench.table import Table
 
 MISS = 2
-READ_AT = (30, 50, 100, 150, 300)
 SHARES = (0.25, 0.5, 0.75, 1.0)
 """Of the hours that every search has used, where regret is read on the virtual clock."""
 FLIPS = 20_000
@@ -40,6 +39,7 @@ def markdown(
         ),
         queries(outcomes, terms, targets),
         regrets(outcomes, terms),
+        *([] if terms.mean else [recommendations(outcomes, terms)]),
         *([regrets_by_hour(outcomes)] if terms.workers > 1 else []),
         (
             f"Rank correlation: Spearman's, of the predictions after {JUDGED_AFTER} results (or at the end, if that is earlier) "
@@ -89,6 +89,13 @@ def regrets(outcomes: Outcomes, terms: Terms) -> str:
     return grid(["regret after", *map(str, marks)], rows)
 
 
+def recommendations(outcomes: Outcomes, terms: Terms) -> str:
+    """Regret of the cell that each would recommend after so many trials of one measurement each: ours by posterior mean, a peer the luckiest."""
+    marks = [*(mark for mark in READ_AT if mark < terms.trials), terms.trials]
+    rows = [[name, *(spread(recommended_at(runs, mark), 3) for mark in marks)] for name, runs in outcomes.items()]
+    return grid(["regret of the recommended cell after", *map(str, marks)], rows)
+
+
 def regrets_by_hour(outcomes: Outcomes) -> str:
     """Regret against the virtual clock: after so many hours of training, of all workers together, as every search has used."""
     used = min((run.hours[-1] for runs in outcomes.values() for run in runs if run.hours), default=0.0)
@@ -115,9 +122,9 @@ def comparison(outcomes: Outcomes, peers: Sequence[str], terms: Terms) -> str:
 
     def score(name: str) -> NDArray[np.float64]:
         runs = outcomes[name]
-        return counted([run.found for run in runs], terms) if terms.mean else regret_at(runs, terms.trials)
+        return counted([run.found for run in runs], terms) if terms.mean else recommended_at(runs, terms.trials)
 
-    what = "queries to the optimum" if terms.mean else f"regret after {terms.trials}"
+    what = "queries to the optimum" if terms.mean else f"regret of the recommended cell after {terms.trials}"
     best = min(peers, key=lambda name: float(score(name).mean()))
     rows = []
     for name in outcomes:
@@ -138,6 +145,12 @@ def regret_at(runs: Sequence[Outcome], trials: int) -> NDArray[np.float64]:
     """The regret after so many trials, or after the last of a search that ended before; nan where all had failed; (seeds,)."""
     read = [run.regrets[min(trials, len(run.regrets)) - 1] if run.regrets else None for run in runs]
     return np.array([np.nan if one is None else one for one in read], dtype=np.float64)
+
+
+def recommended_at(runs: Sequence[Outcome], trials: int) -> NDArray[np.float64]:
+    """As ``regret_at``, of the recommended cell; of the luckiest where a search ended before, or was run before anybody asked."""
+    luckiest = regret_at(runs, trials)
+    return np.array([run.recommended.get(str(trials), value) for run, value in zip(runs, luckiest, strict=True)])
 
 
 def sign_flip(differences: NDArray[np.float64]) -> float:

@@ -83,6 +83,11 @@ class ServiceSearch:
         else:
             trial.tell(value)
 
+    def recommend(self) -> Architecture | None:
+        """The best by the server's word."""
+        best = self._study.best()
+        return self._space.validate(best[0].architecture) if best else None
+
     def rank_correlation(self, architectures: Sequence[Architecture], values: Sequence[float]) -> float | None:
         """Spearman's, of what the server predicts of those of the architectures that were not measured."""
         unseen = [row for row, cell in enumerate(architectures) if cell.arch_id not in self._told]

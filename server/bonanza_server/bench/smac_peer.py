@@ -105,6 +105,10 @@ class SmacSearch:
             config = self._configuration(self._choices, values=dict(zip(self._names, own, strict=True)))
             self._finish(self._smac.runhistory.TrialInfo(config=config, seed=trial.seed if trial else 0), value)
 
+    def recommend(self) -> Architecture | None:
+        """The best value's."""
+        return None
+
     def rank_correlation(self, architectures: Sequence[Architecture], values: Sequence[float]) -> float | None:  # noqa: ARG002 - the protocol's
         """Not asked: its forest is private to its optimiser."""
         return None
