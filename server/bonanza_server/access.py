@@ -84,6 +84,11 @@ def place(of: str, study: str) -> str:
     return study if of == DEFAULT_PROJECT else f"{of}/{study}"
 
 
+def place_of(study: Mapping[str, Any]) -> str:
+    """``place`` of a row of studies."""
+    return place(study["project"], study["name"])
+
+
 def my_place(study: str) -> str:
     """``place`` of a study of the caller's."""
     return place(_caller.get().project, study)

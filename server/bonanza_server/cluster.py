@@ -16,18 +16,16 @@ import pickle
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache, partial
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from bonanza.version import __version__
+from bonanza_server.jobs import JobExecutor
 from bonanza_server.slot import LOST, JobCrashed, JobLost, Limits, Slot, value_of
 
 log = logging.getLogger(__name__)
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 CONNECT_S = 10.0
 WATCH_S = 0.5
@@ -43,7 +41,7 @@ class VersionsDiffer(JobLost):
     """A worker would fit with other software than the server replays with."""
 
 
-class DaskExecutor(Executor):
+class DaskExecutor(JobExecutor):
     """Runs each job in a slot of some worker of a cluster; jobs queue at its scheduler.
 
     Jobs and results travel as with :class:`~bonanza_server.executor.LocalExecutor`, and what can befall one is the same :class:`JobLost`. A job that
@@ -59,14 +57,13 @@ class DaskExecutor(Executor):
         preload: tuple[str, ...] = ("bonanza_server.search.fit",),
     ) -> None:
         """Send to the scheduler at ``address``, ``tcp://host:port``; connect with the first job."""
+        super().__init__()
         self.address = address
         self._limits = Limits(deadline_seconds, memory_bytes, preload)
         self._client: Any = None
         # Connecting and sending may wait for the network, and whoever submits runs an event loop.
         self._sender = ThreadPoolExecutor(1, thread_name_prefix="dask")
         self._unfinished: set[Future[Any]] = set()
-        self._lock = threading.Lock()
-        self._closed = False
 
     def connect(self) -> None:
         """Connect now, and look at every worker that there is.
@@ -77,25 +74,10 @@ class DaskExecutor(Executor):
         """
         self._sender.submit(self._connected).result()
 
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Queue ``fn(*args, **kwargs)``; the arguments are taken as they are now.
-
-        Raises:
-            RuntimeError: After :meth:`shutdown`.
-        """
-        future: Future[T] = Future()
-        try:
-            payload = pickle.dumps((fn, args, kwargs))
-        except Exception as error:  # noqa: BLE001 - whatever pickling raises belongs to this future
-            future.set_exception(error)
-            return future
-        with self._lock:
-            if self._closed:
-                raise RuntimeError("the executor has been shut down and takes no more jobs")
-            self._unfinished.add(future)
-            self._sender.submit(self._send, payload, future)
+    def _queue(self, payload: bytes, future: Future[Any]) -> None:
+        self._unfinished.add(future)
         future.add_done_callback(self._unfinished.discard)
-        return future
+        self._sender.submit(self._send, payload, future)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more jobs, finish those taken (or kill them, with ``cancel_futures``), leave the cluster.

@@ -20,7 +20,7 @@ from typing import TypeVar
 from sqlalchemy.engine import Connection
 
 from bonanza_server import meters
-from bonanza_server.access import place
+from bonanza_server.access import place_of
 from bonanza_server.answers import DEGRADED_AFTER
 from bonanza_server.fitting import FitJob, FitResult, fit, rank
 from bonanza_server.lifecycle.ask import INITIAL_DESIGN, over
@@ -195,9 +195,7 @@ class Engine:
         try:
             while True:
                 self._news.discard(key)
-                if await self._database.write(
-                    partial(self._claim, study=study), study=place(study["project"], study["name"])
-                ):
+                if await self._database.write(partial(self._claim, study=study), study=place_of(study)):
                     await self._fit_once(study)
                 elif key not in self._news:
                     return
@@ -206,7 +204,7 @@ class Engine:
         finally:
             self._tasks.pop(key, None)
             self._news.discard(key)
-            self._on_change(place(study["project"], study["name"]))
+            self._on_change(place_of(study))
 
     def _claim(self, connection: Connection, *, study: Row) -> bool:
         """Make the study's next fit this process's; False where there is none to make, or another process makes it."""
@@ -239,13 +237,13 @@ class Engine:
                 release(ledger, self.server_id)
             return published, ledger.study
 
-        published, after = await self._database.write(store, study=place(study["project"], study["name"]))
+        published, after = await self._database.write(store, study=place_of(study))
         self._not_before.pop(study["id"], None)
         if published:
             meters.fitted(result.seconds)
             self._failed.clear()
             self._pools.put(after["id"], after["fit_id"], after["fit_version"], after["fit_event"], result.proposals)
-            self._on_change(place(study["project"], study["name"]))
+            self._on_change(place_of(study))
 
     async def _choose(self, read: HistoryRead) -> None:
         """Have the model say which cells are the best of all measured, and queue them to be confirmed."""
@@ -261,9 +259,9 @@ class Engine:
                 release(ledger, self.server_id)
             return ledger.study
 
-        after = await self._database.write(store, study=place(read.study["project"], read.study["name"]))
+        after = await self._database.write(store, study=place_of(read.study))
         self._not_before.pop(after["id"], None)
-        self._on_change(place(after["project"], after["name"]))
+        self._on_change(place_of(after))
 
     async def _run(self, work: Callable[[FitJob], T], job: FitJob) -> T:
         assert self._executor is not None
@@ -288,7 +286,7 @@ class Engine:
                 return note_failure(ledger, message) if is_same(ledger.study, study) else 0
 
         try:
-            failures = await self._database.write(note, study=place(study["project"], study["name"]))
+            failures = await self._database.write(note, study=place_of(study))
         except Exception:  # noqa: BLE001 - the study is gone or the database is down: then there is nothing to note it in
             log.warning("could not record the failed fit of study %s", study["name"])
             failures = DEGRADED_AFTER

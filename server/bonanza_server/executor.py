@@ -11,15 +11,14 @@ one thread that owns one process and talks to it over one pipe, so nothing that 
 from __future__ import annotations
 
 import contextlib
-import pickle
 import queue
 import signal
 import threading
-from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
+from bonanza_server.jobs import JobExecutor
 from bonanza_server.slot import (
     JobCrashed,
     JobLost,
@@ -33,9 +32,6 @@ from bonanza_server.slot import (
 
 __all__ = ["JobCrashed", "JobLost", "JobOutOfMemory", "JobTimedOut", "LocalExecutor", "ResultUnpicklable"]
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 
 @dataclass(frozen=True)
 class _Job:
@@ -43,7 +39,7 @@ class _Job:
     future: Future[Any]
 
 
-class LocalExecutor(Executor):
+class LocalExecutor(JobExecutor):
     """Runs each job in one of ``slots`` spawned processes; jobs queue when all are busy.
 
     Functions, arguments and results travel by pickle, as in any process pool. An exception of the job's own passes through, with the
@@ -62,11 +58,10 @@ class LocalExecutor(Executor):
         """Start nothing yet: processes come with :meth:`warm` or the first job."""
         if slots < 1:
             raise ValueError(f"an executor needs at least one slot, not {slots}")
+        super().__init__()
         self._slots = [Slot(Limits(deadline_seconds, memory_bytes, preload)) for _ in range(slots)]
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._lock = threading.Lock()
-        self._closed = False
 
     def warm(self) -> None:
         """Start the processes and load their modules in the background; returns at once. The first job then need not wait for torch."""
@@ -78,24 +73,8 @@ class LocalExecutor(Executor):
                 self._threads.append(thread)
                 thread.start()
 
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Queue ``fn(*args, **kwargs)``; the arguments are taken as they are now.
-
-        Raises:
-            RuntimeError: After :meth:`shutdown`.
-        """
-        self.warm()
-        future: Future[T] = Future()
-        try:
-            payload = pickle.dumps((fn, args, kwargs))
-        except Exception as error:  # noqa: BLE001 - whatever pickling raises belongs to this future
-            future.set_exception(error)
-            return future
-        with self._lock:
-            if self._closed:
-                raise RuntimeError("the executor has been shut down and takes no more jobs")
-            self._jobs.put(_Job(payload, future))
-        return future
+    def _queue(self, payload: bytes, future: Future[Any]) -> None:
+        self._jobs.put(_Job(payload, future))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more jobs, finish those taken, end the processes.

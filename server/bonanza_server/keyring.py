@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final, TypeVar
 
 from sqlalchemy.engine import Connection
@@ -222,16 +221,13 @@ class Keyring:
         await self.tally.write(self._database, now=self._clock())
 
     async def _keep(self) -> None:
-        noted = purged = time.monotonic()
+        noted = time.monotonic()
         while True:
             await asyncio.sleep(REFRESH_S)
             try:
                 if time.monotonic() > noted + NOTE_S:
                     noted = time.monotonic()
                     await self._note()
-                if time.monotonic() > purged + 3600:
-                    purged = time.monotonic()
-                    await self._write(partial(keys.purge, now=self._clock()))
                 await self._refresh()
             except Exception as error:  # noqa: BLE001 - the database may be away; the keys known so far go on working
                 log.warning("the keys could not be read again, trying once more in %g s: %s", REFRESH_S, error)

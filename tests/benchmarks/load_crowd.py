@@ -15,13 +15,12 @@ from typing import Any
 import httpx
 import psutil
 
-from tests.benchmarks.load_http import Connection, Failed
+from tests.benchmarks.load_http import SPACE, Connection, Failed
 from tests.benchmarks.server_measure import percentile
 
 SPARE_FILES = 256
 """What a process needs beside one a worker: its database, its libraries, its children's pipes."""
 STUDY = "crowd"
-SPACE = {"kind": "sequence", "positions": [{"name": f"edge{k}", "choices": [0, 1, 2, 3, 4]} for k in range(12)]}
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,9 @@ import json
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+SPACE = {"kind": "sequence", "positions": [{"name": f"edge{k}", "choices": [0, 1, 2, 3, 4]} for k in range(12)]}
+"""What is searched under load."""
+
 
 class Failed(Exception):
     """The server did not answer 2xx, or did not answer."""

@@ -11,10 +11,8 @@ from typing import Any
 
 import psutil
 
-from tests.benchmarks.load_http import Connection
+from tests.benchmarks.load_http import SPACE, Connection
 from tests.live import ServerProcess
-
-SPACE = {"kind": "sequence", "positions": [{"name": f"edge{k}", "choices": [0, 1, 2, 3, 4]} for k in range(12)]}
 
 
 @dataclass(frozen=True)

@@ -149,16 +149,18 @@ class StrategySearch:
         history = self._history(())
         if not history.observations:
             return None
-        model: Model = self._strategy.fit(history, np.random.default_rng([self._seed, self._told]))
-        number, *_ = order_of(model, history)[0]
+        number, *_ = order_of(self._fitted(history), history)[0]
         return next(one.architecture for one in history.observations if one.number == number)
 
     def rank_correlation(self, architectures: Sequence[Architecture], values: Sequence[float]) -> float | None:
         """Spearman's, on those of the architectures that were not measured."""
-        model: Model = self._strategy.fit(self._history(()), np.random.default_rng([self._seed, self._told]))
+        model = self._fitted(self._history(()))
         unseen = [row for row, cell in enumerate(architectures) if cell.arch_id not in self._seen]
         means, _ = model.predict([architectures[row] for row in unseen])
         return spearman(means, [values[row] for row in unseen]) if np.isfinite(means).all() else None
+
+    def _fitted(self, history: History) -> Model:
+        return self._strategy.fit(history, np.random.default_rng([self._seed, self._told]))
 
     def _history(self, pending: Sequence[Architecture]) -> History:
         seen = self._seen.union(cell.arch_id for cell in pending)

@@ -7,7 +7,7 @@ the differences are distributed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,16 +84,20 @@ def queries(outcomes: Outcomes, terms: Terms, targets: Sequence[float]) -> str:
 
 def regrets(outcomes: Outcomes, terms: Terms) -> str:
     """Regret after so many trials: the optimum's mean minus the mean of the cell whose measured value is best."""
-    marks = [*(mark for mark in READ_AT if mark < terms.trials), terms.trials]
-    rows = [[name, *(spread(regret_at(runs, mark), 3) for mark in marks)] for name, runs in outcomes.items()]
-    return grid(["regret after", *map(str, marks)], rows)
+    return _after("regret after", regret_at, outcomes, terms)
 
 
 def recommendations(outcomes: Outcomes, terms: Terms) -> str:
     """Regret of the cell that each would recommend after so many trials of one measurement each: ours by posterior mean, a peer the luckiest."""
+    return _after("regret of the recommended cell after", recommended_at, outcomes, terms)
+
+
+def _after(
+    what: str, read: Callable[[Sequence[Outcome], int], NDArray[np.float64]], outcomes: Outcomes, terms: Terms
+) -> str:
     marks = [*(mark for mark in READ_AT if mark < terms.trials), terms.trials]
-    rows = [[name, *(spread(recommended_at(runs, mark), 3) for mark in marks)] for name, runs in outcomes.items()]
-    return grid(["regret of the recommended cell after", *map(str, marks)], rows)
+    rows = [[name, *(spread(read(runs, mark), 3) for mark in marks)] for name, runs in outcomes.items()]
+    return grid([what, *map(str, marks)], rows)
 
 
 def regrets_by_hour(outcomes: Outcomes) -> str:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from bonanza_server.store import keys
 from bonanza_server.store.database import Database
 from bonanza_server.store.models import idempotency, reports, studies, trials
 
@@ -27,11 +28,12 @@ class Retention(NamedTuple):
 
 
 async def forget(database: Database, retention: Retention, *, now: float) -> int:
-    """Delete what is old enough; return how many rows."""
+    """Delete what is old enough, and what is over of keys; return how many rows of the first."""
     total = await _until_none_is_left(database, partial(_keys, before=now - retention.keys))
     if retention.reports is not None:
         for study in await database.read(_without_comparisons):
             total += await _until_none_is_left(database, partial(_reports, study=study, before=now - retention.reports))
+    await database.write(partial(keys.purge, now=now))
     return total
 
 
@@ -44,8 +46,8 @@ async def _until_none_is_left(database: Database, work: partial[int]) -> int:
 
 def _keys(connection: Connection, *, before: float) -> int:
     old = sa.select(idempotency.c.project, idempotency.c.key).where(idempotency.c.created_at < before)
-    keys = sa.tuple_(idempotency.c.project, idempotency.c.key)
-    gone = sa.delete(idempotency).where(keys.in_(old.limit(KEYS_AT_ONCE)))
+    named = sa.tuple_(idempotency.c.project, idempotency.c.key)
+    gone = sa.delete(idempotency).where(named.in_(old.limit(KEYS_AT_ONCE)))
     return int(connection.execute(gone).rowcount)
 
 
