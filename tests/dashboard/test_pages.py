@@ -320,7 +320,9 @@ def test_the_phases_are_drawn_and_lead_to_the_report(seen: LiveServer, visit: Vi
     page = visit(seen, "/ui/studies/seen")
     phases = page.locator(".card", has=heading(page, "Phases"))
     said = ["Baseline done 2 of 2, mean 71.50 ± 0.71", "Search", "Confirmation under way 1 of 2, mean 92.50"]
-    for line, text in zip(phases.locator(".line:not(.foot) .label").all(), said, strict=True):
+    labels = phases.locator(".line:not(.foot) .label")
+    labels.nth(len(said) - 1).wait_for()
+    for line, text in zip(labels.all(), said, strict=True):
         assert " ".join(line.inner_text().split()).startswith(text)
     phases.get_by_role("link", name="the report").click()
     confirmed = page.locator(".card", has=heading(page, "Confirmed cells"))
