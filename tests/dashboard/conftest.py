@@ -37,9 +37,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
-    """The browser, started once."""
+    """The browser, started once, and gone with this folder: while it is there an event loop runs in this thread, and tests elsewhere run their own."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
