@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.bench.conftest import SPEC
 
 
@@ -39,3 +41,19 @@ def test_what_cannot_be_run_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("error: banana: ")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--confirm", "8", "--noise", "seed"], "is not CELLSxTIMES"),
+        (["--confirm", "8x3"], "add --noise seed"),
+        (["--confirm", "8x3", "--noise", "seed", "--trials", "24"], "leaves none to search with"),
+    ],
+)
+def test_a_confirmation_that_cannot_be_is_refused_with_what_to_write(
+    given: list[str], said: str, tmp_path: Path
+) -> None:
+    done = bench("nasbench201", *given, "--out", str(tmp_path))
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.replace("│", " ").split())

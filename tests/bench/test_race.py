@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bonanza.spaces import space_from_spec
-from bonanza_server.bench.contestant import parse
+from bonanza_server.bench.contestant import Confirm, parse
 from bonanza_server.bench.errors import CannotBench
 from bonanza_server.bench.race import Outcome, Terms, race
 from bonanza_server.bench.report import reached
@@ -61,6 +62,31 @@ def test_with_single_measurements_a_strategy_recommends_by_its_model_and_a_peer_
         assert found.recommended == {"20": found.regrets[19]}
     assert set(outcomes["bonanza"].recommended) == {"20"}
     assert race(table, parse("bonanza", peer=False), 2, TERMS).recommended == {}
+
+
+@pytest.mark.parametrize(("name", "peer"), [("bonanza", False), ("random", False), ("optuna", True)])
+def test_the_last_trials_measure_the_best_cells_again_and_the_best_mean_of_them_counts(
+    name: str, peer: bool, table: Table
+) -> None:
+    measured: list[str] = []
+
+    class Watched(Table):
+        def draw(self, architecture, seed, *, mean):  # type: ignore[no-untyped-def]
+            measured.append(self.key(architecture))
+            return super().draw(architecture, seed, mean=mean)
+
+    watched = Watched(table.name, table.space, table._entries, grouping=table.grouping, maximize=table.maximize)
+    noisy = replace(TERMS, mean=False, workers=3, confirm=Confirm(top=2, seeds=4))
+    outcome = race(watched, parse(name, peer=peer), 5, noisy)
+    assert len(outcome.regrets) == len(outcome.hours) == len(measured) == 20
+    assert len(set(measured[:12])) == 12
+    again = Counter(measured[12:])
+    assert sorted(again.values()) == [4, 4]
+    assert set(again) <= set(measured[:12])
+    assert set(outcome.regrets[11:19]) == {outcome.regrets[11]}
+    truths = {round(table.regret(table._entries[key].mean), 6) for key in again}
+    assert {outcome.regrets[19], outcome.recommended["20"]} <= truths
+    assert outcome.hours == sorted(outcome.hours)
 
 
 def test_the_initial_design_of_a_seed_is_the_same_for_all_contestants() -> None:

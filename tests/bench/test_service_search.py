@@ -24,6 +24,18 @@ def test_through_a_server_a_search_asks_for_the_same_cells_as_in_process(file: P
             assert one["outcome"][name] == other["outcome"][name]
 
 
+def test_through_a_server_the_same_cells_are_confirmed_and_the_same_one_recommended(file: Path, tmp_path: Path) -> None:
+    given = [str(file), "--space", json.dumps(SPEC), "--trials", "12", "--seeds", "1", "--jobs", "1", "--noise", "seed"]
+    given += ["--confirm", "2x2", "--strategies", "bonanza:n_initial=3", "--out", str(tmp_path)]
+    for more in ([], ["--through-server"]):
+        ran = bench(*given, *more)
+        assert ran.returncode == 0, ran.stderr
+    inside, through = [json.loads(line)["outcome"] for line in (tmp_path / "runs.jsonl").read_text().splitlines()]
+    assert inside["recommended"]["12"] == through["recommended"]["12"]
+    assert inside["hours"] == through["hours"]
+    assert inside["regrets"] == through["regrets"]
+
+
 def test_eight_workers_hold_trials_of_the_server_at_once(file: Path, tmp_path: Path) -> None:
     given = [str(file), "--space", json.dumps(SPEC), "--trials", "16", "--seeds", "1", "--jobs", "1", "--workers", "8"]
     ran = bench(*given, "--noise", "seed", "--strategies", "evolution", "--through-server", "--out", str(tmp_path))

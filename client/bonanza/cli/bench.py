@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -52,6 +53,13 @@ def bench(
     noise: Annotated[
         Noise, typer.Option(help="A trial's value: the mean of a cell's measurements, or one of them.")
     ] = Noise.MEAN,
+    confirm: Annotated[
+        str | None,
+        typer.Option(
+            help="[bold]8x3[/]: the last 24 trials measure the 8 best cells of each contestant 3 times more (--noise seed).",
+            show_default=False,
+        ),
+    ] = None,
     targets: Annotated[
         str, typer.Option(help="Distances from the optimum, by commas, to within which queries are counted.")
     ] = "0.1",
@@ -73,6 +81,7 @@ def bench(
     """
     with needing("server"):
         from bonanza_server.bench import command
+        from bonanza_server.bench.contestant import Confirm
         from bonanza_server.bench.race import Terms
     command.bench(
         table=command.TableArguments(table, dataset, json.dumps(spec(space or "nasbench201", "kind")), not minimize),
@@ -85,12 +94,28 @@ def bench(
             cap=max(cap, trials),
             workers=workers,
             mean=noise is Noise.MEAN,
+            confirm=None if confirm is None else Confirm(*_sides(confirm, trials, noise)),
             through_server=through_server,
         ),
         targets=[_distance(text) for text in _names(targets)],
         jobs=jobs or os.cpu_count() or 1,
         folder=out,
     )
+
+
+def _sides(text: str, trials: int, noise: Noise) -> tuple[int, int]:
+    """Cells and measurements of ``8x3``."""
+    found = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", text)
+    if found is None:
+        raise typer.BadParameter(f"{text!r} is not CELLSxTIMES, as in 8x3", param_hint="--confirm")
+    top, times = int(found[1]), int(found[2])
+    if noise is Noise.MEAN:
+        raise typer.BadParameter("means need no confirmation: add --noise seed", param_hint="--confirm")
+    if top * times >= trials:
+        raise typer.BadParameter(
+            f"{text} takes {top * times} of {trials} trials and leaves none to search with", param_hint="--confirm"
+        )
+    return top, times
 
 
 def _distance(text: str) -> float:

@@ -18,6 +18,7 @@ from bonanza import extensions
 from bonanza.spaces import Architecture
 from bonanza_server.bench.errors import CannotBench
 from bonanza_server.bench.table import Table
+from bonanza_server.lifecycle.posterior import Cell, posteriors
 from bonanza_server.search.correlation import spearman
 from bonanza_server.search.fit import order_of
 from bonanza_server.search.history import History, Observation
@@ -29,6 +30,19 @@ N_INITIAL = 10
 OPTION = re.compile(r":(?=[A-Za-z_]\w*=)")
 """What stands before an option."""
 PEERS = ("optuna", "smac")
+
+
+@dataclass(frozen=True)
+class Confirm:
+    """The ``top`` cells are measured again, ``seeds`` times each, at the end of the budget."""
+
+    top: int
+    seeds: int
+
+    @property
+    def trials(self) -> int:
+        """Of the budget."""
+        return self.top * self.seeds
 
 
 class Searcher(Protocol):
@@ -43,8 +57,11 @@ class Searcher(Protocol):
     def tell(self, architecture: Architecture, value: float | None) -> None:
         """The result of an architecture; None if it failed."""
 
+    def confirm(self, wanted: Confirm) -> list[Architecture] | None:
+        """The cells to measure again, each as often as that is; None where that is for their values to say. It is told the results."""
+
     def recommend(self) -> Architecture | None:
-        """The measured cell that it holds for the best; None where that is the one of the best value."""
+        """The measured cell that it holds for the best; None where that is the one of the best value, or mean of those confirmed."""
 
     def rank_correlation(self, architectures: Sequence[Architecture], values: Sequence[float]) -> float | None:
         """Between the model's predictions and the ``values`` of architectures it may not have seen; None where there is no model."""
@@ -124,7 +141,8 @@ class StrategySearch:
 
     def __init__(self, strategy: Strategy, table: Table, seed: int) -> None:
         self._strategy, self._table, self._seed = strategy, table, seed
-        self._observations: list[Observation] = []
+        self._values: dict[Architecture, list[float]] = {}
+        self._predictions: dict[Architecture, tuple[float, float]] = {}
         self._seen: set[str] = set()
         self._told = 0
 
@@ -135,22 +153,36 @@ class StrategySearch:
         """The first proposal of a fit of all results."""
         history = self._history(pending)
         proposals = self._strategy.propose(history, 1, np.random.default_rng([self._seed, self._told]))
-        return proposals[0].architecture if proposals else None
+        if not proposals:
+            return None
+        [proposal] = proposals
+        self._predictions[proposal.architecture] = proposal.mean, proposal.std
+        return proposal.architecture
 
     def tell(self, architecture: Architecture, value: float | None) -> None:
         """Keep it; a failed cell is not proposed again."""
         self._seen.add(architecture.arch_id)
         if value is not None:
-            self._observations.append(Observation(architecture, (value,), self._told))
+            self._values.setdefault(architecture, []).append(value)
         self._told += 1
 
+    def confirm(self, wanted: Confirm) -> list[Architecture] | None:
+        """The first by the model's posterior mean, seed by seed, as a study's phase does it."""
+        return self._ranked()[: wanted.top] * wanted.seeds
+
     def recommend(self) -> Architecture | None:
-        """The first by the model's posterior mean, as ``GET …/best`` answers."""
-        history = self._history(())
-        if not history.observations:
-            return None
-        number, *_ = order_of(self._fitted(history), history)[0]
-        return next(one.architecture for one in history.observations if one.number == number)
+        """The first by the model's posterior mean; of those confirmed, by the posterior of each, as ``GET …/best`` answers."""
+        confirmed = [cell for cell, values in self._values.items() if len(values) > 1]
+        if not confirmed:
+            return next(iter(self._ranked()), None)
+        known = posteriors(
+            [
+                Cell(k, tuple(values), self._predictions.get(cell))
+                for k, (cell, values) in enumerate(self._values.items())
+            ]
+        )
+        mean = {cell: one.mean for cell, one in zip(self._values, known, strict=True)}
+        return max(confirmed, key=lambda cell: (1.0 if self._table.maximize else -1.0) * mean[cell])
 
     def rank_correlation(self, architectures: Sequence[Architecture], values: Sequence[float]) -> float | None:
         """Spearman's, on those of the architectures that were not measured."""
@@ -159,11 +191,17 @@ class StrategySearch:
         means, _ = model.predict([architectures[row] for row in unseen])
         return spearman(means, [values[row] for row in unseen]) if np.isfinite(means).all() else None
 
+    def _ranked(self) -> list[Architecture]:
+        history = self._history(())
+        if not history.observations:
+            return []
+        cells = list(self._values)
+        return [cells[number] for number, *_ in order_of(self._fitted(history), history)]
+
     def _fitted(self, history: History) -> Model:
         return self._strategy.fit(history, np.random.default_rng([self._seed, self._told]))
 
     def _history(self, pending: Sequence[Architecture]) -> History:
         seen = self._seen.union(cell.arch_id for cell in pending)
-        return History(
-            self._table.space, self._table.maximize, tuple(self._observations), tuple(pending), frozenset(seen)
-        )
+        observed = tuple(Observation(cell, tuple(values), k) for k, (cell, values) in enumerate(self._values.items()))
+        return History(self._table.space, self._table.maximize, observed, tuple(pending), frozenset(seen))

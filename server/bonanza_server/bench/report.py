@@ -30,6 +30,8 @@ def markdown(
     seeds = max((len(runs) for runs in outcomes.values()), default=0)
     values = "the mean of a cell's measurements" if terms.mean else "one measurement, drawn by the trial's seed"
     budget = f"cap {terms.cap}, a miss counts {MISS * terms.cap}" if terms.mean else f"{terms.trials} trials"
+    if terms.confirm is not None:
+        budget += f", the last {terms.confirm.trials} of them to measure the {terms.confirm.top} best cells {terms.confirm.seeds} times more"
     parts = [
         f"## {table.name}",
         (
@@ -88,7 +90,7 @@ def regrets(outcomes: Outcomes, terms: Terms) -> str:
 
 
 def recommendations(outcomes: Outcomes, terms: Terms) -> str:
-    """Regret of the cell that each would recommend after so many trials of one measurement each: ours by posterior mean, a peer the luckiest."""
+    """Regret of the cell that each would recommend after so many trials: ours by posterior mean, a peer the luckiest, or the best mean of those confirmed."""
     return _after("regret of the recommended cell after", recommended_at, outcomes, terms)
 
 

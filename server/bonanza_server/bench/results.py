@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class Search:
             "cap": terms.cap if terms.mean else None,
             "workers": terms.workers,
             "noise": "mean" if terms.mean else "seed",
+            **({"confirm": asdict(terms.confirm)} if terms.confirm else {}),
             **({"through_server": True} if terms.through_server else {}),
         }
 

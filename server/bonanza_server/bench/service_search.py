@@ -24,6 +24,7 @@ from bonanza.demo.own_server import start_server, wait_for
 from bonanza.extensions import VARIABLE
 from bonanza.spaces import Architecture
 from bonanza.trial import Trial
+from bonanza_server.bench.contestant import Confirm
 from bonanza_server.bench.table import Table
 from bonanza_server.search.correlation import spearman
 
@@ -62,7 +63,7 @@ class ServiceSearch:
             seed=seed,
         )
         self._space = table.space
-        self._trials: dict[str, Trial] = {}
+        self._trials: dict[str, list[Trial]] = {}
         self._told: set[str] = set()
 
     def begin(self, architecture: Architecture) -> None:
@@ -76,12 +77,18 @@ class ServiceSearch:
 
     def tell(self, architecture: Architecture, value: float | None) -> None:
         """The result of its trial."""
-        trial = self._trials.pop(architecture.arch_id)
+        trial = self._trials[architecture.arch_id].pop(0)
         self._told.add(architecture.arch_id)
         if value is None:
             trial.fail("code", "the table has no such architecture")
         else:
             trial.tell(value)
+
+    def confirm(self, wanted: Confirm) -> list[Architecture] | None:
+        """What the server leases once it is told that the search is over."""
+        self._study.confirm(wanted.top, wanted.seeds)
+        taken = (self._take() for _ in range(min(wanted.top, len(self._told)) * wanted.seeds))
+        return [cell for cell in taken if cell is not None]
 
     def recommend(self) -> Architecture | None:
         """The best by the server's word."""
@@ -103,5 +110,5 @@ class ServiceSearch:
         if trial is None:
             return None
         architecture = self._space.validate(trial.architecture)
-        self._trials[architecture.arch_id] = trial
+        self._trials.setdefault(architecture.arch_id, []).append(trial)
         return architecture

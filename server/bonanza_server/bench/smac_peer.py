@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bonanza.spaces import Architecture
+from bonanza_server.bench.contestant import Confirm
 from bonanza_server.bench.errors import CannotBench
 from bonanza_server.bench.parameters import Parameters
 from bonanza_server.bench.table import Table
@@ -105,8 +106,12 @@ class SmacSearch:
             config = self._configuration(self._choices, values=dict(zip(self._names, own, strict=True)))
             self._finish(self._smac.runhistory.TrialInfo(config=config, seed=trial.seed if trial else 0), value)
 
+    def confirm(self, wanted: Confirm) -> list[Architecture] | None:  # noqa: ARG002 - the protocol's
+        """It has no such phase: those of the best values."""
+        return None
+
     def recommend(self) -> Architecture | None:
-        """The best value's."""
+        """The best value's, or mean's."""
         return None
 
     def rank_correlation(self, architectures: Sequence[Architecture], values: Sequence[float]) -> float | None:  # noqa: ARG002 - the protocol's

@@ -37,8 +37,8 @@ from bonanza_server.search.surrogates.warm_start import MOST_LENT, Results, Warm
 from bonanza_server.search.upper_scale import UpperScale
 from bonanza_server.search.views import Rows, dense, features_of, views_of
 
-WEIGHTS = {"positions": 1.0, "paths": 1.0, "counts": 4.0, "graf": 6.0}
-LENGTHS = {"positions": 1.0, "paths": 1.0, "counts": 1.2, "graf": 1.1}
+WEIGHTS = {"positions": 1.0, "paths": 1.0, "counts": 4.0, "graf": 6.0, "wl": 2.0}
+LENGTHS = {"positions": 1.0, "paths": 1.0, "counts": 1.2, "graf": 1.1, "wl": 1.0}
 """Medians of the priors. How much there is of each op, and of each set of them on a path, explains most of what cells differ by."""
 CANDIDATES_PER_PROPOSAL = 2
 MOST_DISTANCES = 2_000_000

@@ -10,6 +10,7 @@ counts      (op,): how many live nodes of the simplified graph have this label; 
             FLOPs, in which dead ops count where the published network has them
 graf        ("live" or "lean", k): the k-th neural graph feature (``graf``) of the graph without its dead parts, and of the simplified one
             where a space has identities; over the standard deviation of the feature in the space
+wl          what ``weisfeiler_lehman`` counts in the graph without its dead parts: which ops feed which
 
 Where paths are too many (they may be exponentially many) the runs of up to ``RUN`` ops along edges are counted instead. Numbers of
 paths and of nodes enter as they are while they are small and as logarithms beyond.
@@ -32,11 +33,12 @@ from numpy.typing import NDArray
 from bonanza.spaces import Architecture, LabelledDag, SearchSpace
 from bonanza.spaces.simplification import Simplified, simplify
 from bonanza_server.search.graf import Graf
+from bonanza_server.search.weisfeiler_lehman import relabelled
 
 Rows = NDArray[np.float32]
 Row = Mapping[Hashable, float]
 
-NAMES = ("positions", "paths", "counts", "graf")
+NAMES = ("positions", "paths", "counts", "graf", "wl")
 MOST_SEQUENCES = 512
 """Distinct op sequences followed to any one node; beyond, runs are counted."""
 RUN = 3
@@ -53,8 +55,9 @@ LEAST_SPREAD = 0.2
 
 @dataclass(frozen=True)
 class Features:
-    """The views of one architecture, features to values. Of paths there may be hundreds: they are followed where somebody reads them."""
+    """The views of one architecture, features to values. Paths and neighbourhoods may be hundreds: they are counted where somebody reads them."""
 
+    live: LabelledDag
     lean: LabelledDag
     positions: Row
     counts: Row
@@ -64,6 +67,11 @@ class Features:
     def paths(self) -> Row:
         """From the input of the simplified graph to its output."""
         return {ops: damped(count) for ops, count in sequences(self.lean).items()}
+
+    @property
+    def wl(self) -> Row:
+        """Of the live graph."""
+        return {feature: damped(count) for feature, count in relabelled(self.live).items()}
 
 
 class Views:
@@ -110,7 +118,7 @@ class Views:
                 graf_of, spread = self._graf[name]
                 values = (graf_of.of(pruned.graph) / spread).tolist()
                 graf.update({(name, k): value for k, value in enumerate(values) if value})
-        return Features(lean.graph, self._positions(raw, set(live.origin)), counts, graf)
+        return Features(live.graph, lean.graph, self._positions(raw, set(live.origin)), counts, graf)
 
     def _pruned(self, raw: LabelledDag) -> tuple[Simplified, Simplified]:
         """Without what is dead, and without identities as well."""
