@@ -89,7 +89,9 @@ def judge(connection: sa.Connection, site: Site, faults: Faults) -> list[str]:
     leased = connection.execute(sa.select(sa.func.count()).where(attempts.c.state == "leased")).scalar_one()
     if stuck or leased:
         wrong.append(f"{len(stuck)} trials are stuck, {leased} attempts leased: {stuck[:20]}")
-    kinds = dict(connection.execute(sa.select(events.c.kind, sa.func.count()).group_by(events.c.kind)).all())
+    kinds: dict[str, int] = dict(
+        connection.execute(sa.select(events.c.kind, sa.func.count()).group_by(events.c.kind)).all()
+    )
     began = min(row.created_at for row in held.values())
     fitted = connection.execute(sa.select(events.c.at, events.c.data).where(events.c.kind == "fit.published")).all()
     print(

@@ -85,7 +85,7 @@ def spent(server: ServerProcess) -> float:
     assert server.process is not None
     process = psutil.Process(server.process.pid)
     times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
-    return sum(used.user + used.system for used in times)
+    return float(sum(used.user + used.system for used in times))
 
 
 def share(server: ServerProcess, seconds: float) -> float:

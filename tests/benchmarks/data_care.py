@@ -138,17 +138,17 @@ def move(url: str, empty: Callable[[], str], folder: Path, *, trials: int, note:
         file = backup(database, folder)
         done("backed up, while serving", file.stat().st_size)
         before = rows(database)
-    with closing(Database(empty())) as other:
+    with closing(Database(empty())) as restored:
         begun = time.perf_counter()
-        restore(other, file)
+        restore(restored, file)
         done("restored")
-        after = rows(other)
+        after = rows(restored)
         for volatile in ("servers",):  # signs of life since
             before.pop(volatile), after.pop(volatile)
         assert before == after
         done("compared")
-        assert unsound(other) == []
-        found = list(examine(other))
+        assert unsound(restored) == []
+        found = list(examine(restored))
         assert [(study.study, study.trials, study.findings) for study in found] == [
             ("s", trials, []),
             ("t", trials, []),

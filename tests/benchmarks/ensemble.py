@@ -128,7 +128,7 @@ def sequential(
         network = nn.Sequential(*layers, nn.Linear(width, 1))
         adam = torch.optim.Adam(network.parameters(), lr=training.learning_rate, betas=(0.9, 0.99))
         for _ in range(training.epochs_for(len(t))):
-            for rows in torch.randperm(len(t)).split(training.batch_size):
+            for rows in torch.randperm(len(t)).split(training.batch_size):  # type: ignore[no-untyped-call]
                 adam.zero_grad()
                 (network(cells[rows]).squeeze(1) - targets[rows]).abs().mean().backward()
                 adam.step()

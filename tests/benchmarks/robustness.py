@@ -44,7 +44,7 @@ def quality(cell: Architecture) -> float:
     graph = cell.space.canonical(cell)
     ops = sum(chance("op", label) - 0.5 for label in graph.labels)
     pairs = sum(chance(graph.labels[v], graph.labels[w]) - 0.5 for v, w in graph.edges)
-    return 2.0 * (ops + pairs) / max(1.0, len(graph.edges)) ** 0.5
+    return float(2.0 * (ops + pairs) / max(1.0, len(graph.edges)) ** 0.5)
 
 
 def noise(cell: Architecture, seed: int) -> float:

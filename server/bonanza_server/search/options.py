@@ -170,7 +170,7 @@ class BonanzaOptions:
     """
 
     n_initial: int = option(10, whole(1, 10_000))
-    views: str = option("positions+counts+graf", some_of("positions", "paths", "counts", "graf", "wl"))
+    views: str = option("positions+counts+graf+wl", some_of("positions", "paths", "counts", "graf", "wl"))
     acquisition: str = option("ei", one_of("ei", "ucb", "its"))
     beta: float = option(1.0, number(0.0, 100.0))
     candidates: int = option(1000, whole(1, 10_000))
