@@ -72,7 +72,7 @@ def correlation(model: BonanzaModel) -> float:
     return found
 
 
-@pytest.mark.parametrize("n", [1, 3, 8])
+@pytest.mark.parametrize("n", [1, 3, 6])
 @pytest.mark.parametrize("source", [FITTING, IN_ANOTHER_UNIT], ids=["same", "in another unit"])
 def test_a_source_that_fits_predicts_better_than_scratch_from_the_first_result_on(source: Source, n: int) -> None:
     with_source, without = fitted(history(n, source)), fitted(history(n))
