@@ -171,7 +171,7 @@ class StrategySearch:
         return self._ranked()[: wanted.top] * wanted.seeds
 
     def recommend(self) -> Architecture | None:
-        """The first by the model's posterior mean; of those confirmed, by the posterior of each, as ``GET …/best`` answers."""
+        """The first by the model's posterior mean; of those confirmed, by the posterior of each, as a study's report recommends."""
         confirmed = [cell for cell, values in self._values.items() if len(values) > 1]
         if not confirmed:
             return next(iter(self._ranked()), None)

@@ -91,9 +91,9 @@ class ServiceSearch:
         return [cell for cell in taken if cell is not None]
 
     def recommend(self) -> Architecture | None:
-        """The best by the server's word."""
-        best = self._study.best()
-        return self._space.validate(best[0].architecture) if best else None
+        """What the study's report recommends: the best value's, until cells are confirmed."""
+        recommended = self._study.report().recommended
+        return None if recommended is None else self._space.validate(recommended.architecture)
 
     def rank_correlation(self, architectures: Sequence[Architecture], values: Sequence[float]) -> float | None:
         """Spearman's, of what the server predicts of those of the architectures that were not measured."""
