@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 import socket
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ def serve(
         label, wants_key = _try_database(settings)
     except DatabaseError as error:
         raise CannotStart(str(error)) from error
-    if not app.serve(settings, on_ready=lambda: say(*banner(settings, database=label, wants_key=wants_key))):
+    if not app.serve(settings, on_ready=lambda: _greet(banner(settings, database=label, wants_key=wants_key))):
         raise CannotStart("the server could not start; the lines above say why")
 
 
@@ -134,6 +135,12 @@ def _try_database(settings: Settings) -> tuple[str, bool]:
     if not database.sqlite:
         return database.label, wants_key
     return f"{database.label}  ({Path(str(database.url.database)).resolve()})", wants_key
+
+
+def _greet(lines: list[str]) -> None:
+    """Say ``lines``, where they can be said: a server whose output goes to a full disk, or to nobody any more, serves all the same."""
+    with suppress(OSError):
+        say(*lines)
 
 
 def banner(settings: Settings, *, database: str, wants_key: bool = False) -> list[str]:

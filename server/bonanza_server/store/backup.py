@@ -92,6 +92,9 @@ def _restore_file(database: Database, source: Path, overwrite: bool) -> Path | N
 
 
 def _check_backup(file: Path) -> None:
+    with file.open("rb") as opened:
+        if opened.read(5) == b"PGDMP":
+            raise DatabaseError(f"{file} is a backup of PostgreSQL's: give a postgresql://… with --database")
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
             [revision] = connection.execute(f"SELECT version_num FROM {migrate.VERSION_TABLE}").fetchone() or [None]  # nosec B608 # noqa: S608 - a constant
@@ -111,7 +114,9 @@ def _restore_dump(database: Database, source: Path, overwrite: bool) -> None:
             f"{database.label} has tables of Bonanza's: give another with --database, or --overwrite; `bonanza db backup FILE` keeps what is there"
         )
     if is_served(database):
-        raise DatabaseError(f"a server is using {database.label}: stop it first")
+        raise DatabaseError(
+            f"a server is using {database.label}, or was {ALIVE_S:g} seconds ago: stop it first; after that, wait as long"
+        )
     script = source.with_name(f".{source.name}.{os.getpid()}.sql")
     try:
         _run(database, "pg_restore", "--no-owner", "--no-privileges", f"--file={script}", str(source), connect=False)

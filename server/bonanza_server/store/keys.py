@@ -144,8 +144,11 @@ def logged(connection: Connection, project: str, *, before: int | None, most: in
 
 
 def purge(connection: Connection, now: float) -> None:
-    """Drop sessions that are over and old entries of the log. Keys stay, revoked or over: the log speaks of them."""
-    connection.execute(sa.delete(keys).where(keys.c.parent.is_not(None), keys.c.expires_at < now))
+    """Drop sessions that are over, or whose key is revoked, and old entries of the log. Keys stay, revoked or over: the log speaks of them."""
+    above = keys.alias("above")
+    revoked = sa.select(above.c.id).where(above.c.revoked_at.is_not(None))
+    over = sa.or_(keys.c.expires_at < now, keys.c.parent.in_(revoked))
+    connection.execute(sa.delete(keys).where(keys.c.parent.is_not(None), over))
     connection.execute(sa.delete(audit).where(audit.c.at < now - AUDIT_KEPT_S))
 
 
