@@ -36,7 +36,7 @@ from bonanza_server.search.surrogates.gaussian_process import GaussianProcess, s
 from bonanza_server.search.surrogates.hyperparameters import Prior
 from bonanza_server.search.surrogates.warm_start import MOST_LENT, Results, WarmStart
 from bonanza_server.search.upper_scale import UpperScale
-from bonanza_server.search.views import Rows, dense, features_of, views_of
+from bonanza_server.search.views import NARROW, WIDTH, Rows, dense, features_of, views_of
 
 WEIGHTS = {"positions": 0.25, "paths": 1.0, "counts": 4.0, "graf": 6.0, "wl": 2.0}
 LENGTHS = {"positions": 1.0, "paths": 1.0, "counts": 1.2, "graf": 1.1, "wl": 1.0}
@@ -165,7 +165,7 @@ def views_beside(
         catalogue = catalogue_of(space)
         return catalogue.rows(known, names), catalogue.rows(others, names)
     features = [features_of(cell) for cell in (*known, *others)]
-    views = [dense([getattr(one, name) for one in features]) for name in names]
+    views = [dense([getattr(one, name) for one in features], width=NARROW if name == "wl" else WIDTH) for name in names]
     return [view[: len(known)] for view in views], [view[len(known) :] for view in views]
 
 

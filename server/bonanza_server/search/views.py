@@ -47,6 +47,8 @@ MOST_POSITIONS = 512
 """Raw nodes and edges that are positions; those of larger graphs have no meaning that two graphs share."""
 WIDTH = 2048
 """Columns of a dense view; more features share columns."""
+NARROW = 512
+"""Columns of a view of neighbourhoods in a space that is not listed: of its thousands of kinds a cell has some tens, and a batch reads every column for every proposal."""
 REFERENCE = 128
 """Cells drawn of a space to learn how far apart its cells are."""
 LEAST_SPREAD = 0.2
@@ -206,11 +208,16 @@ def dense(rows: Sequence[Row], *, width: int = WIDTH) -> Rows:
     width = min(width, WIDTH)
     columns: dict[Hashable, int] = {}
     for row in rows:
-        for feature in row:
-            if len(columns) < width:
-                columns.setdefault(feature, len(columns))
+        if len(columns) < width and not row.keys() <= columns.keys():
+            for feature in row:
+                if len(columns) < width:
+                    columns.setdefault(feature, len(columns))
     matrix = np.zeros((len(rows), max(1, len(columns))), dtype=np.float32)
     for line, row in zip(matrix, rows, strict=True):
+        if row.keys() <= columns.keys():
+            places = np.fromiter(map(columns.__getitem__, row), np.intp, len(row))
+            line[places] = np.fromiter(row.values(), np.float32, len(row))
+            continue
         for feature, value in row.items():
             column = columns.get(feature)
             if column is None:
