@@ -18,7 +18,7 @@ from bonanza import extensions
 from bonanza.spaces import Architecture
 from bonanza_server.bench.errors import CannotBench
 from bonanza_server.bench.table import Table
-from bonanza_server.lifecycle.posterior import Cell, posteriors
+from bonanza_server.lifecycle.posterior import Cell, recommended
 from bonanza_server.search.correlation import spearman
 from bonanza_server.search.fit import order_of
 from bonanza_server.search.history import History, Observation
@@ -172,17 +172,13 @@ class StrategySearch:
 
     def recommend(self) -> Architecture | None:
         """The first by the model's posterior mean; of those confirmed, by the posterior of each, as a study's report recommends."""
-        confirmed = [cell for cell, values in self._values.items() if len(values) > 1]
+        measured = list(self._values.items())
+        confirmed = {k for k, (_, values) in enumerate(measured) if len(values) > 1}
         if not confirmed:
             return next(iter(self._ranked()), None)
-        known = posteriors(
-            [
-                Cell(k, tuple(values), self._predictions.get(cell))
-                for k, (cell, values) in enumerate(self._values.items())
-            ]
-        )
-        mean = {cell: one.mean for cell, one in zip(self._values, known, strict=True)}
-        return max(confirmed, key=lambda cell: (1.0 if self._table.maximize else -1.0) * mean[cell])
+        cells = [Cell(k, tuple(values), self._predictions.get(cell)) for k, (cell, values) in enumerate(measured)]
+        best = recommended(cells, confirmed, maximize=self._table.maximize)
+        return None if best is None else measured[best.number][0]
 
     def rank_correlation(self, architectures: Sequence[Architecture], values: Sequence[float]) -> float | None:
         """Spearman's, on those of the architectures that were not measured."""

@@ -8,7 +8,6 @@ the one budget, and the cell recommended is the best by the posterior of all its
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,7 +16,7 @@ import numpy as np
 from bonanza.spaces import Architecture
 from bonanza_server.bench.contestant import Contestant
 from bonanza_server.evaluation.measuring import Measurer
-from bonanza_server.lifecycle.posterior import Cell, posteriors
+from bonanza_server.lifecycle.posterior import Cell, recommended
 from bonanza_server.search.fit import order_of
 from bonanza_server.search.history import History, Observation
 from bonanza_server.search.strategy import strategy_from_spec
@@ -97,7 +96,12 @@ class SearchRun:
                 self.hours += took
                 if value is not None:
                     listed[place][1].append(value)
-        return listed[_best(listed, self._predictions, chosen, self._sign)][0]
+        cells = [
+            Cell(place, tuple(values), self._predictions.get(cell.arch_id))
+            for place, (cell, values) in enumerate(listed)
+        ]
+        best = recommended(cells, chosen, maximize=self._measurer.maximize)
+        return None if best is None else listed[best.number][0]
 
     def _next(self) -> Architecture | None:
         if len(self._asked) < self._contestant.n_initial:
@@ -134,18 +138,6 @@ def search(measurer: Measurer, contestant: Contestant, seed: int, terms: Terms) 
         luckiest_truth=measurer.truth(luckiest),
         hours=run.hours,
     )
-
-
-def _best(
-    listed: Sequence[tuple[Architecture, list[float]]],
-    predictions: dict[str, tuple[float, float]],
-    chosen: Sequence[int],
-    sign: float,
-) -> int:
-    known = posteriors(
-        [Cell(place, tuple(values), predictions.get(cell.arch_id)) for place, (cell, values) in enumerate(listed)]
-    )
-    return max(chosen, key=lambda place: (sign * known[place].mean, -place))
 
 
 def random_cell(measurer: Measurer, number: int, terms: Terms) -> float | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from bonanza.worker.protocols import protocol_hash
 from bonanza_server.evaluation.material import Material, Row
-from bonanza_server.lifecycle.posterior import Cell, Posterior, posteriors
+from bonanza_server.lifecycle.posterior import Cell, Posterior, recommended
 
 RANDOM = frozenset({"baseline", "initial"})
 """The origins of cells that were drawn at random from the space."""
@@ -58,10 +58,9 @@ class Groups:
     def recommended(self) -> tuple[Row, Posterior] | None:
         """The confirmed cell of the best posterior, of all cells where none was confirmed; by its first trial."""
         rows = {row["number"]: row for row in self.own}
-        known = [(rows[one.number], one) for one in posteriors(self.cells)]
-        pool = [one for one in known if one[0]["arch_id"] in self.confirmed] or known
-        sign = -1.0 if self.maximize else 1.0
-        return min(pool, key=lambda one: (sign * one[1].mean, one[1].number), default=None)
+        confirmed = {cell.number for cell in self.cells if rows[cell.number]["arch_id"] in self.confirmed}
+        best = recommended(self.cells, confirmed, maximize=self.maximize)
+        return None if best is None else (rows[best.number], best)
 
     @cached_property
     def protocols(self) -> dict[str | None, tuple[dict[str, Any] | None, list[Row]]]:

@@ -12,7 +12,7 @@ what takes the luck out of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, variance
 
@@ -64,6 +64,13 @@ def posteriors(cells: Sequence[Cell]) -> list[Posterior]:
         return [Posterior(cell.number, fmean(cell.values), None, len(cell.values)) for cell in cells]
     scale = _calibration(cells, noise)
     return [_posterior(cell, noise, scale) for cell in cells]
+
+
+def recommended(cells: Sequence[Cell], confirmed: Collection[int], *, maximize: bool) -> Posterior | None:
+    """The best of the ``confirmed`` cells, by their numbers; of all where none was confirmed, None without a cell. Of equal ones the earliest."""
+    sign = -1.0 if maximize else 1.0
+    pool = [one for one in posteriors(cells) if one.number in confirmed or not confirmed]
+    return min(pool, key=lambda one: (sign * one.mean, one.number), default=None)
 
 
 def _posterior(cell: Cell, noise: float, scale: float) -> Posterior:
