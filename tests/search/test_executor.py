@@ -180,10 +180,13 @@ def test_slots_die_with_their_parent_however_it_ends(tmp_path: Path, how: signal
     script = tmp_path / "server.py"
     script.write_text(
         textwrap.dedent("""
+            import signal
             from bonanza_server.executor import LocalExecutor
             from tests.contracts.executor import hang, where
 
             if __name__ == "__main__":
+                # A shell that starts a suite in the background has it ignore Ctrl-C, and so this process.
+                signal.signal(signal.SIGINT, signal.default_int_handler)
                 executor = LocalExecutor(2, preload=())
                 executor.submit(hang)
                 print(executor.submit(where).result(), flush=True)
@@ -203,8 +206,11 @@ def test_slots_die_with_their_parent_however_it_ends(tmp_path: Path, how: signal
         family = {child.pid for child in psutil.Process(server.pid).children(recursive=True)}
         assert known in family
         server.send_signal(how)
-        assert until(lambda: all(gone(pid) for pid in family), 20.0)
-        server.wait(20.0)
+        try:
+            assert until(lambda: all(gone(pid) for pid in family), 20.0)
+            server.wait(20.0)
+        finally:
+            server.kill()
 
 
 def test_many_jobs_from_many_threads_all_come_back(local: LocalExecutor) -> None:

@@ -150,8 +150,10 @@ def main() -> None:
         sys.stdout.reconfigure(line_buffering=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the daemon's to answer
     signal.signal(signal.SIGTERM, _end)
+    socket: Socket = Connection(descriptor)  # named here, so that no SIGTERM comes in the middle of its end
     with suppress(Ended, BrokenPipeError, EOFError):
-        serve(Connection(descriptor))
+        serve(socket)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os._exit(0)  # no waiting for threads or pools a training has left behind
 
 

@@ -1,15 +1,16 @@
 """Whether pretraining on other studies helps this one: judged by results that came after what a model was trained on.
 
 Transfer can do harm where the source does not fit, as another data set or another way of training may not. So both models, pretrained and from scratch, are
-made of the first results, and both say what they expect of the next ones (prequentially: Dawid 1984). The pretrained one is used where it was closer to them
-and ordered them better; both, because either alone is too often luck. Not by the likelihood, which is a matter of the regression's variances first.
+made of the first results, and both say what they expect of the next ones (prequentially: Dawid 1984). The pretrained one is used where it was closer to them,
+by more than two standard errors of the difference, and ordered them better; both, because either alone is too often luck. Not by the likelihood, which is a
+matter of the regression's variances first.
 BONAS has no such guard (Shi et al. 2020, arXiv 1911.09336, section 4.4.2).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,14 +30,21 @@ LEAST = 4
 
 @dataclass(frozen=True)
 class Foresight:
-    """How well results were foreseen: the mean squared error in spreads of the targets, and Spearman's rank correlation."""
+    """How well results were foreseen: the squared error of each in spreads of the targets, and Spearman's rank correlation."""
 
-    squared_error: float
+    squared_errors: tuple[float, ...]
     rank_correlation: float
 
     def beats(self, other: Foresight) -> bool:
-        """Whether this one is better by both."""
-        return self.squared_error < other.squared_error and self.rank_correlation > other.rank_correlation
+        """Whether this one was better by both, of the same results: a gain within two standard errors of none is taken for luck."""
+        gains = np.subtract(other.squared_errors, self.squared_errors)
+        error = np.std(gains, ddof=1) / np.sqrt(len(gains))
+        return bool(np.mean(gains) > 2.0 * error) and self.rank_correlation > other.rank_correlation
+
+    @property
+    def diagnostics(self) -> dict[str, float]:
+        """The mean squared error and the rank correlation, in JSON types."""
+        return {"squared_error": float(np.mean(self.squared_errors)), "rank_correlation": self.rank_correlation}
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,7 @@ class Transfer:
     @property
     def diagnostics(self) -> dict[str, Any]:
         """In JSON types."""
-        judged = {name: asdict(found) for name, found in (self.judged or {}).items()}
+        judged = {name: found.diagnostics for name, found in (self.judged or {}).items()}
         return {"pretrained": self.pretrained, "foresight": judged or None}
 
 
@@ -102,4 +110,4 @@ def foresight(trained: Sequence[tuple[Embedder, int, int]], history: History) ->
         foreseen.append(regression.predict(model.embed([observed.architecture for observed in after]))[0])
         came.append(scale.targets([observed.value for observed in after]))
     mean, t = np.concatenate(foreseen), np.concatenate(came)
-    return Foresight(float(np.mean((mean - t) ** 2)), spearman(mean, t) or 0.0)
+    return Foresight(tuple(((mean - t) ** 2).tolist()), spearman(mean, t) or 0.0)
