@@ -9,16 +9,17 @@ import pytest
 
 from bonanza.spaces import LabelledDag, space_from_spec
 from bonanza_server.search.catalogue import catalogue_of, is_listed
-from bonanza_server.search.views import NAMES, dense, features_of, runs, sequences, views_of
+from bonanza_server.search.views import NAMES, Row, dense, rows_of, runs, sequences, views_of
 
 CELL = "|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|nor_conv_3x3~1|none~2|"
 
 
 def test_the_views_of_a_cell_of_nasbench201() -> None:
     cell = space_from_spec({"kind": "nasbench201"}).validate(CELL)
-    features = features_of(cell)
+    views = views_of(cell.space)
+    positions, paths, counts = (views.features(views.graphs(cell), name) for name in ("positions", "paths", "counts"))
     # Nothing leaves node 2, so the 1x1 convolution into it is dead; the skip is a choice, but no op.
-    assert [label for _, _, label in sorted(features.positions)] == [
+    assert [label for _, _, label in sorted(positions)] == [
         "nor_conv_3x3",
         "",
         "",
@@ -26,9 +27,9 @@ def test_the_views_of_a_cell_of_nasbench201() -> None:
         "nor_conv_3x3",
         "",
     ]
-    assert features.paths == {(): 1.0, ("nor_conv_3x3", "nor_conv_3x3"): 1.0}
-    assert {key: value for key, value in features.counts.items() if len(key) == 1} == {("nor_conv_3x3",): 2.0}
-    assert {("cost", 0), ("cost", 1)} <= set(features.counts)
+    assert paths == {(): 1.0, ("nor_conv_3x3", "nor_conv_3x3"): 1.0}
+    assert {key: value for key, value in counts.items() if len(key) == 1} == {("nor_conv_3x3",): 2.0}
+    assert {("cost", 0), ("cost", 1)} <= set(counts)
 
 
 def test_paths_are_counted_as_often_as_they_are() -> None:
@@ -54,13 +55,13 @@ def test_where_paths_are_too_many_runs_are_counted_and_quickly() -> None:
 @pytest.mark.parametrize("spec", [{"kind": "nasbench201"}, {"kind": "edge_cell", "nodes": 5, "ops": ["a", "b"]}])
 def test_equal_cells_have_equal_paths_and_op_counts(spec: dict[str, object]) -> None:
     space, rng, by_id = space_from_spec(spec), random.Random(0), {}
+    views = views_of(space)
     for _ in range(400):
         cell = space.sample(rng)
-        features = features_of(cell)
-        ops = {
-            key: value for key, value in features.counts.items() if key[0] != "cost"
-        }  # dead ops cost as much as others
-        assert by_id.setdefault(cell.arch_id, (features.paths, ops)) == (features.paths, ops)
+        graphs = views.graphs(cell)
+        paths, counts = (views.features(graphs, name) for name in ("paths", "counts"))
+        ops = {key: value for key, value in counts.items() if key[0] != "cost"}  # dead ops cost as much as others
+        assert by_id.setdefault(cell.arch_id, (paths, ops)) == (paths, ops)
 
 
 def test_every_view_has_a_scale_that_no_seed_changes() -> None:
@@ -70,9 +71,26 @@ def test_every_view_has_a_scale_that_no_seed_changes() -> None:
     assert views_of(space) is views_of(space_from_spec({"kind": "nasbench201"}))
 
 
+def test_a_matrix_has_a_column_for_each_feature_in_the_order_they_are_met() -> None:
+    rows = [Row.of({"b": 1.0, "a": 2.0}), Row.of({}), Row.of({"c": 4.0, "b": 3.0})]
+    assert dense(rows).tolist() == [[1.0, 2.0, 0.0], [0.0, 0.0, 0.0], [3.0, 0.0, 4.0]]
+    assert np.abs(dense(rows, width=2)).sum() == 10.0  # the third has no column of its own
+    assert dense([]).shape == (0, 1)
+
+
+@pytest.mark.parametrize("kind", ["nasbench201", "nasbench101", "darts"])
+def test_the_graf_view_is_a_matrix_at_once_and_by_its_codes(kind: str) -> None:
+    space = space_from_spec({"kind": kind})
+    rng = random.Random(0)
+    rows = [rows_of(space.sample(rng), ("graf",))[0] for _ in range(20)]
+    copied = [Row(row.codes.copy(), row.values) for row in rows]
+    assert np.array_equal(dense(rows), dense(copied))
+    assert np.ptp(dense(rows), axis=0).max() > 0.0
+
+
 def test_shared_columns_keep_distances_on_average() -> None:
     rng = np.random.default_rng(0)
-    rows = [{("f", int(k)): 1.0 for k in rng.choice(3000, 40, replace=False)} for _ in range(60)]
+    rows = [Row.of({("f", int(k)): 1.0 for k in rng.choice(3000, 40, replace=False)}) for _ in range(60)]
     exact, shared = dense(rows, width=2048), dense(rows, width=256)
     assert exact.shape[1] > shared.shape[1] == 256
     pairs = np.triu_indices(60, 1)

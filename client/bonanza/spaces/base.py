@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Protocol
 
 from bonanza.spaces.cost import Cost
@@ -68,7 +69,7 @@ class Architecture:
         """The canonical id (``graph.graph_id``): equal exactly when the simplified graphs are isomorphic."""
         known = self._arch_id
         if known is None:
-            known = self.space.identify(self)
+            known = _identified(self)
             object.__setattr__(self, "_arch_id", known)  # what is remembered changes nothing that can be seen
         return known
 
@@ -96,6 +97,12 @@ class Architecture:
         from bonanza.spaces.drawing import draw
 
         return draw(self)
+
+
+@lru_cache(maxsize=16_384)
+def _identified(architecture: Architecture) -> str:
+    """The canonical id, remembered: a search meets its observed cells and their neighbours at every fit again, as other objects."""
+    return architecture.space.identify(architecture)
 
 
 class SearchSpace(Protocol):

@@ -8,7 +8,7 @@ head, which only training has, is left out, as it is of the repository's own cou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from bonanza.spaces.cost import FREE, Cost, convolution, linear
@@ -31,22 +31,41 @@ def network_cost(normal: Sequence[Pair], reduce: Sequence[Pair], channels: int =
     3); the parameters of all 545 networks of OnceNAS-Bench, to the last one. Its FLOPs are these and, besides, those
     of batch norms and average pools, which ``Cost`` does not count.
     """
+    total = _skeleton(channels)
+    for reduction, cell in ((False, normal), (True, reduce)):
+        for op, source in cell:
+            total += _placed(op, channels, reduction=reduction, strided=reduction and source < 2)
+    return total
+
+
+def _stages(channels: int) -> Iterator[tuple[bool, int, int]]:
+    """Of each cell whether it is a reduction, its channels, and the size of the images that it puts out."""
     width, size = channels, PIXELS
-    before = last = 3 * channels  # channels of the outputs of the two cells before
-    total = convolution(3, last, 3, size)
     for k in range(CELLS):
         reduction = k in {CELLS // 3, 2 * CELLS // 3}
-        width *= 1 + reduction
+        width, size = width << reduction, size >> reduction
+        yield reduction, width, size
+
+
+@lru_cache(maxsize=16)
+def _skeleton(channels: int) -> Cost:
+    """The network but for its ops: the stem, what brings each cell's inputs to its width, and the linear layer."""
+    before = last = 3 * channels  # channels of the outputs of the two cells before
+    total = convolution(3, last, 3, PIXELS)
+    for reduction, width, size in _stages(channels):
         # Behind a reduction the first is a factorised reduction, from twice the size, which costs the same.
-        total += convolution(before, width, 1, size) + convolution(last, width, 1, size)
-        size //= 1 + reduction
-        for op, source in reduce if reduction else normal:
-            total += op_cost(op, width, size, strided=reduction and source < 2)
+        total += convolution(before, width, 1, size << reduction) + convolution(last, width, 1, size << reduction)
         before, last = last, NODES * width
     return total + linear(last, CLASSES)
 
 
 @lru_cache(maxsize=1_024)
+def _placed(op: str, channels: int, *, reduction: bool, strided: bool) -> Cost:
+    """One op at one place of all the normal cells, or of all the reductions."""
+    costs = [op_cost(op, width, size, strided=strided) for kind, width, size in _stages(channels) if kind == reduction]
+    return sum(costs, FREE)
+
+
 def op_cost(op: str, width: int, size: int, *, strided: bool) -> Cost:
     """One op of ``width`` channels to ``size`` x ``size`` pixels.
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from bonanza.spaces import Architecture, SearchSpace, space_from_spec
 from bonanza.spaces.palette import colour_of
-from bonanza_server.search.views import dense, features_of, views_of
+from bonanza_server.search.views import dense, rows_of, views_of
 
 SAMPLED = 240
 MOST_PLACES = 24
@@ -88,10 +88,10 @@ def plane(space: SearchSpace, cells: Sequence[Architecture], goodness: Matrix) -
 
 def encoding(space: SearchSpace, cells: Sequence[Architecture]) -> Matrix:
     """Z, (n, d)."""
-    features = [features_of(cell) for cell in cells]
+    distances = views_of(space).distances
+    rows = zip(*(rows_of(cell, tuple(distances)) for cell in cells), strict=True)
     views = [
-        dense([getattr(one, name) for one in features]).astype(np.float64) / np.sqrt(scale)
-        for name, scale in views_of(space).distances.items()
+        dense(view).astype(np.float64) / np.sqrt(scale) for view, scale in zip(rows, distances.values(), strict=True)
     ]
     return np.concatenate(views, axis=1)
 

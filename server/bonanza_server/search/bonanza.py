@@ -36,7 +36,7 @@ from bonanza_server.search.surrogates.gaussian_process import GaussianProcess, s
 from bonanza_server.search.surrogates.hyperparameters import Prior
 from bonanza_server.search.surrogates.warm_start import MOST_LENT, Results, WarmStart
 from bonanza_server.search.upper_scale import UpperScale
-from bonanza_server.search.views import NARROW, WIDTH, Rows, dense, features_of, views_of
+from bonanza_server.search.views import NARROW, WIDTH, Rows, dense, rows_of, views_of
 
 WEIGHTS = {"positions": 0.25, "paths": 1.0, "counts": 4.0, "graf": 6.0, "wl": 2.0}
 LENGTHS = {"positions": 1.0, "paths": 1.0, "counts": 1.2, "graf": 1.1, "wl": 1.0}
@@ -164,8 +164,8 @@ def views_beside(
     if is_listed(space):
         catalogue = catalogue_of(space)
         return catalogue.rows(known, names), catalogue.rows(others, names)
-    features = [features_of(cell) for cell in (*known, *others)]
-    views = [dense([getattr(one, name) for one in features], width=NARROW if name == "wl" else WIDTH) for name in names]
+    rows = zip(*(rows_of(cell, tuple(names)) for cell in (*known, *others)), strict=True)
+    views = [dense(view, width=NARROW if name == "wl" else WIDTH) for name, view in zip(names, rows, strict=True)]
     return [view[: len(known)] for view in views], [view[len(known) :] for view in views]
 
 

@@ -43,9 +43,9 @@ class Catalogue:
         """The views ``names`` of ``architectures``, all of this space."""
         if missing := [name for name in names if name not in self.views]:
             views = views_of(self.architectures[0].space)
-            features = [views.features(architecture) for architecture in self.architectures]
-            width = MOST_NUMBERS // len(features)
-            self.views.update({name: dense([getattr(one, name) for one in features], width=width) for name in missing})
+            rows = zip(*(views.rows(architecture, missing) for architecture in self.architectures), strict=True)
+            width = MOST_NUMBERS // len(self.architectures)
+            self.views.update({name: dense(view, width=width) for name, view in zip(missing, rows, strict=True)})
         index = np.array([self.row[architecture.arch_id] for architecture in architectures], dtype=np.intp)
         return [self.views[name][index] for name in names]
 

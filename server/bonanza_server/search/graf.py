@@ -18,7 +18,8 @@ network of the space has equally many (the concatenation of a cell) are no ops: 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import reduce
 from itertools import chain, combinations
 
 import numpy as np
@@ -38,48 +39,44 @@ class Graf:
         counts = [Counter(graph.labels[1:-1]) for graph in graphs]
         ops = sorted({op for one in counts for op in one if any(other[op] != one[op] for other in counts)})
         self.sets = sets_of(ops)
-        self._member = {op: np.array([op in one for one in self.sets], dtype=np.int32) for op in ops}
+        self._member = {op: np.array([op in one for one in self.sets], dtype=np.int64) for op in ops}
+        # What a node adds to (shortest, - longest), of which the smaller is kept where paths meet.
+        self._steps = {op: np.concatenate((np.where(m, 1, UNREACHED), -m)) for op, m in self._member.items()}
 
     def of(self, graph: LabelledDag) -> NDArray[np.float64]:
         """The ``FEATURES`` of ``graph`` in turn, each for all ``sets``; (6 s,). Without a path nothing is open, and all else 0 or 1."""
         last, width = len(graph.labels) - 1, len(self.sets)
-        nothing = np.zeros(width, dtype=np.int32)
-        shortest, longest = [nothing], [nothing]
-        before = [True]  # whether the input feeds what this node feeds
-        first, count = nothing.copy(), nothing.copy()
-        for v, sources in enumerate(graph.predecessors()[1:], start=1):
-            short = np.full(width, UNREACHED, dtype=np.int32)
-            long = np.full(width, -UNREACHED, dtype=np.int32)
-            for u, _ in sources:
-                np.minimum(short, shortest[u], out=short)
-                np.maximum(long, longest[u], out=long)
-            member = self._member.get(graph.labels[v]) if v < last else None
-            fed = any(before[u] for u, _ in sources)
-            if member is not None:
-                short, long = np.where(member, short + 1, UNREACHED), long + member
-                count += member
-                first += member * fed
-            shortest.append(short)
-            longest.append(long)
-            before.append(fed and member is None)
-        is_open = shortest[last] < UNREACHED
-        most = np.maximum(longest[last], 0)
-        short = np.where(is_open, shortest[last], (most[-1] if width else 0) + 1)
-        return np.concatenate((short, is_open, most, first, self._last(graph), count)).astype(np.float64)
+        sources = [[u for u, _ in before] for before in graph.predecessors()]
+        unreached = np.full(2 * width, UNREACHED, dtype=np.int64)
+        reached = [np.zeros(2 * width, dtype=np.int64)]
+        for label, before in zip((*graph.labels[1:last], None), sources[1:], strict=True):
+            met = reduce(np.minimum, [reached[u] for u in before]) if before else unreached
+            step = self._steps.get(label) if label is not None else None
+            reached.append(met if step is None else met + step)
+        shortest, longest = reached[last][:width], np.maximum(-reached[last][width:], 0)
+        is_open = shortest < UNREACHED
+        shortest = np.where(is_open, shortest, (longest[-1] if width else 0) + 1)
+        ops = [v for v in range(1, last) if graph.labels[v] in self._member]
+        targets = [[w for w, _ in after] for after in graph.successors()]
+        first = self._near(0, sources, range(1, last), graph)
+        final = self._near(last, targets, range(last - 1, 0, -1), graph)
+        counted = [self._counted([graph.labels[v] for v in some]) for some in (first, final, ops)]
+        return np.concatenate((shortest, is_open, longest, *counted)).astype(np.float64)
 
-    def _last(self, graph: LabelledDag) -> NDArray[np.int32]:
-        """How many ops of each set feed the output; (s,)."""
-        found = np.zeros(len(self.sets), dtype=np.int32)
-        after = {len(graph.labels) - 1}  # nodes that the output is, or is fed by with no op between
-        successors = graph.successors()
-        for v in range(len(graph.labels) - 2, 0, -1):
-            if any(w in after for w, _ in successors[v]):
-                member = self._member.get(graph.labels[v])
-                if member is None:
-                    after.add(v)
+    def _near(self, end: int, around: list[list[int]], order: Iterable[int], graph: LabelledDag) -> list[int]:
+        """The ops that have ``end`` around them, with no op between."""
+        reach, found = {end}, []
+        for v in order:
+            if not reach.isdisjoint(around[v]):
+                if graph.labels[v] in self._member:
+                    found.append(v)
                 else:
-                    found += member
+                    reach.add(v)
         return found
+
+    def _counted(self, ops: Sequence[str]) -> NDArray[np.int64]:
+        """How many of ``ops`` are in each set; (s,)."""
+        return sum((self._member[op] for op in ops), np.zeros(len(self.sets), dtype=np.int64))
 
 
 def sets_of(ops: Sequence[str]) -> tuple[frozenset[str], ...]:

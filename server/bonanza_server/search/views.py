@@ -8,7 +8,7 @@ positions   ("op", v, l): raw node v has the label l, or "" where it is dead; ("
 paths       (op, op, ..): how many paths of the simplified graph, identities contracted, carry these labels from input to output
 counts      (op,): how many live nodes of the simplified graph have this label; ("cost", k): logarithms of parameters and
             FLOPs, in which dead ops count where the published network has them
-graf        ("live" or "lean", k): the k-th neural graph feature (``graf``) of the graph without its dead parts, and of the simplified one
+graf        k: the k-th neural graph feature (``graf``) of the graph without its dead parts, and of the simplified one
             where a space has identities; over the standard deviation of the feature in the space
 wl          what ``weisfeiler_lehman`` counts in the graph without its dead parts: which ops feed which
 
@@ -18,25 +18,24 @@ paths and of nodes enter as they are while they are small and as logarithms beyo
 
 from __future__ import annotations
 
+import hashlib
 import math
 import random
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import cast
-from zlib import crc32
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bonanza.spaces import Architecture, LabelledDag, SearchSpace
-from bonanza.spaces.simplification import Simplified, simplify
+from bonanza.spaces.simplification import simplify
 from bonanza_server.search.graf import Graf
 from bonanza_server.search.weisfeiler_lehman import relabelled
 
 Rows = NDArray[np.float32]
-Row = Mapping[Hashable, float]
 
 NAMES = ("positions", "paths", "counts", "graf", "wl")
 MOST_SEQUENCES = 512
@@ -56,24 +55,36 @@ LEAST_SPREAD = 0.2
 
 
 @dataclass(frozen=True)
-class Features:
-    """The views of one architecture, features to values. Paths and neighbourhoods may be hundreds: they are counted where somebody reads them."""
+class Graphs:
+    """The graphs of an architecture that its views are read off: as it is, without what is dead, and without identities as well.
 
+    ``origin`` are the nodes of the raw graph that are live.
+    """
+
+    architecture: Architecture
+    raw: LabelledDag
+    origin: frozenset[int]
     live: LabelledDag
     lean: LabelledDag
-    positions: Row
-    counts: Row
-    graf: Row
 
-    @property
-    def paths(self) -> Row:
-        """From the input of the simplified graph to its output."""
-        return {ops: damped(count) for ops, count in sequences(self.lean).items()}
 
-    @property
-    def wl(self) -> Row:
-        """Of the live graph."""
-        return {feature: damped(count) for feature, count in relabelled(self.live).items()}
+class Row(NamedTuple):
+    """A sparse vector: the codes of its features, distinct, and their values; (k,) and (k,)."""
+
+    codes: NDArray[np.uint64]
+    values: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, features: Mapping[Hashable, float]) -> Row:
+        """The row of these features; those that it has not are 0."""
+        n = len(features)
+        return cls(np.fromiter(map(code_of, features), np.uint64, n), np.fromiter(features.values(), np.float32, n))
+
+
+@lru_cache(maxsize=1 << 16)
+def code_of(feature: Hashable) -> int:
+    """64 bits that stand for ``feature`` in every process: a space may have millions of features, and then nobody could number them."""
+    return int.from_bytes(hashlib.blake2b(repr(feature).encode(), digest_size=8).digest(), "little")
 
 
 class Views:
@@ -87,55 +98,75 @@ class Views:
         self.space = space
         rng = random.Random(0)  # the scales are facts of the space: no study's seed may change them
         cells = [space.sample(rng) for _ in range(REFERENCE)]
-        graphs = [space.graph(cell) for cell in cells]
-        self._wired = any(graph.edges != graphs[0].edges for graph in graphs)
-        self._cost: tuple[tuple[float, float], ...] = ()
-        self._graf: dict[str, tuple[Graf, NDArray[np.float64]]] = {}
-        pruned = dict(zip(("live", "lean"), zip(*map(self._pruned, graphs), strict=True), strict=True))
-        for name in ("live", "lean") if space.identity_op is not None else ("live",):
-            graf = Graf([one.graph for one in pruned[name]])
-            deviations = np.array([graf.of(one.graph) for one in pruned[name]]).std(axis=0)
-            self._graf[name] = graf, np.maximum(deviations, LEAST_SPREAD)
-        features = [self.features(cell) for cell in cells]
+        known = [self.graphs(cell) for cell in cells]
+        self._wired = any(graphs.raw.edges != known[0].raw.edges for graphs in known)
+        self._graf = [Graf([graphs.live for graphs in known])]
+        if space.identity_op is not None:
+            self._graf.append(Graf([graphs.lean for graphs in known]))
+        features = np.array([self._features(graphs) for graphs in known])
+        self._spread = np.maximum(features.std(axis=0), LEAST_SPREAD)
+        self._graf_codes = np.array([code_of(("graf", k)) for k in range(len(self._spread))], dtype=np.uint64)
         costs = np.array([self._logarithms(cell) for cell in cells]).T  # (0 or 2, REFERENCE)
-        spread = float(np.mean([np.std(column) for column in dense([one.counts for one in features]).T] or [1.0]))
+        self._cost: tuple[tuple[float, float], ...] = ()
+        counted = dense([self.row(graphs, "counts") for graphs in known])
+        spread = float(np.mean(counted.std(axis=0)))
         self._cost = tuple((float(np.mean(one)), float(np.std(one)) / max(spread, 1e-3)) for one in costs)
-        features = [self.features(cell) for cell in cells]
-        rows = {name: dense([getattr(one, name) for one in features]) for name in NAMES}
+        rows = {name: dense([self.row(graphs, name) for graphs in known]) for name in NAMES}
         self.distances = {
             name: max(2.0 * float(view.var(axis=0, dtype=np.float64).sum()), 1e-12) for name, view in rows.items()
         }
 
-    def features(self, architecture: Architecture) -> Features:
-        """The views of ``architecture``."""
-        raw = self.space.graph(architecture)
-        live, lean = self._pruned(raw)
-        counts: dict[Hashable, float] = {(op,): damped(count) for op, count in Counter(lean.graph.labels[1:-1]).items()}
-        for k, (value, (mean, std)) in enumerate(zip(self._logarithms(architecture), self._cost, strict=False)):
-            if std > 0.0:
-                counts["cost", k] = (value - mean) / std
-        graf: dict[Hashable, float] = {}
-        for name, pruned in (("live", live), ("lean", lean)):
-            if name in self._graf:
-                graf_of, spread = self._graf[name]
-                values = (graf_of.of(pruned.graph) / spread).tolist()
-                graf.update({(name, k): value for k, value in enumerate(values) if value})
-        return Features(live.graph, lean.graph, self._positions(raw, set(live.origin)), counts, graf)
+    def rows(self, architecture: Architecture, names: Sequence[str]) -> tuple[Row, ...]:
+        """The views ``names`` of ``architecture``."""
+        graphs = self.graphs(architecture)
+        return tuple(self.row(graphs, name) for name in names)
 
-    def _pruned(self, raw: LabelledDag) -> tuple[Simplified, Simplified]:
-        """Without what is dead, and without identities as well."""
+    def row(self, graphs: Graphs, name: str) -> Row:
+        """The view ``name``."""
+        if name == "graf":
+            return Row(self._graf_codes, (self._features(graphs) / self._spread).astype(np.float32))
+        return Row.of(self.features(graphs, name))
+
+    def features(self, graphs: Graphs, name: str) -> dict[Hashable, float]:
+        """The view ``name``, unless that is "graf", by what each number is of."""
+        if name == "paths":
+            return {ops: damped(count) for ops, count in sequences(graphs.lean).items()}
+        if name == "wl":
+            return {feature: damped(count) for feature, count in relabelled(graphs.live).items()}
+        return self._counts(graphs) if name == "counts" else self._positions(graphs)
+
+    def graphs(self, architecture: Architecture) -> Graphs:
+        """What the views of ``architecture`` are read off."""
+        raw = self.space.graph(architecture)
         zero, identity = self.space.zero_op, self.space.identity_op
         live = simplify(raw, zero_op=zero, identity_op=None)
-        return live, live if identity is None else simplify(raw, zero_op=zero, identity_op=identity)
+        lean = live if identity is None else simplify(live.graph, zero_op=zero, identity_op=identity)
+        return Graphs(architecture, raw, frozenset(live.origin), live.graph, lean.graph)
 
-    def _positions(self, raw: LabelledDag, live: set[int]) -> Row:
+    def _features(self, graphs: Graphs) -> NDArray[np.float64]:
+        """The neural graph features of the live graph, and of the lean one where they may differ."""
+        return np.concatenate(
+            [graf.of(graph) for graf, graph in zip(self._graf, (graphs.live, graphs.lean), strict=False)]
+        )
+
+    def _counts(self, graphs: Graphs) -> dict[Hashable, float]:
+        counts: dict[Hashable, float] = {
+            (op,): damped(count) for op, count in Counter(graphs.lean.labels[1:-1]).items()
+        }
+        for k, (value, (mean, std)) in enumerate(zip(self._logarithms(graphs.architecture), self._cost, strict=False)):
+            if std > 0.0:
+                counts["cost", k] = (value - mean) / std
+        return counts
+
+    def _positions(self, graphs: Graphs) -> dict[Hashable, float]:
         # Identities are live here: a skip is another choice than nothing.
+        raw, origin = graphs.raw, graphs.origin
         row: dict[Hashable, float] = {
-            ("op", v, raw.labels[v] if v in live else ""): 1.0
+            ("op", v, raw.labels[v] if v in origin else ""): 1.0
             for v in range(1, min(len(raw.labels) - 1, MOST_POSITIONS))
         }
         if self._wired:
-            row.update({("edge", u, v): 1.0 for u, v in raw.edges[:MOST_POSITIONS] if u in live and v in live})
+            row.update({("edge", u, v): 1.0 for u, v in raw.edges[:MOST_POSITIONS] if u in origin and v in origin})
         return row
 
     def _logarithms(self, architecture: Architecture) -> tuple[float, ...]:
@@ -154,9 +185,9 @@ def _views_of(space: SearchSpace) -> Views:
 
 
 @lru_cache(maxsize=8192)
-def features_of(architecture: Architecture) -> Features:
-    """The views of ``architecture``, remembered: a fit meets most cells of the fit before again."""
-    return views_of(architecture.space).features(architecture)
+def rows_of(architecture: Architecture, names: tuple[str, ...]) -> tuple[Row, ...]:
+    """The views ``names`` of ``architecture``, remembered: a fit meets most cells of the fit before again."""
+    return views_of(architecture.space).rows(architecture, names)
 
 
 def damped(count: int) -> float:
@@ -206,23 +237,18 @@ def dense(rows: Sequence[Row], *, width: int = WIDTH) -> Rows:
     "Feature hashing").
     """
     width = min(width, WIDTH)
-    columns: dict[Hashable, int] = {}
-    for row in rows:
-        if len(columns) < width and not row.keys() <= columns.keys():
-            for feature in row:
-                if len(columns) < width:
-                    columns.setdefault(feature, len(columns))
-    matrix = np.zeros((len(rows), max(1, len(columns))), dtype=np.float32)
-    for line, row in zip(matrix, rows, strict=True):
-        if row.keys() <= columns.keys():
-            places = np.fromiter(map(columns.__getitem__, row), np.intp, len(row))
-            line[places] = np.fromiter(row.values(), np.float32, len(row))
-            continue
-        for feature, value in row.items():
-            column = columns.get(feature)
-            if column is None:
-                code = crc32(repr(feature).encode())
-                line[code % width] += value if code >> 31 else -value
-            else:
-                line[column] += value
+    if not rows:
+        return np.zeros((0, 1), dtype=np.float32)
+    if len(rows[0].codes) <= width and all(part.codes is rows[0].codes for part in rows):
+        return np.stack([part.values for part in rows])
+    codes, values = (np.concatenate(column) for column in zip(*rows, strict=True))
+    met, first, which = np.unique(codes, return_index=True, return_inverse=True)
+    column = np.empty(len(met), dtype=np.intp)
+    column[np.argsort(first)] = np.arange(len(met))
+    shared = column >= width
+    column[shared] = met[shared] % np.uint64(width)
+    sign = np.where(shared & (met >> np.uint64(63) == 0), -1.0, 1.0).astype(np.float32)
+    line = np.repeat(np.arange(len(rows)), [len(part.codes) for part in rows])
+    matrix = np.zeros((len(rows), max(1, min(width, len(met)))), dtype=np.float32)
+    np.add.at(matrix, (line, column[which]), values * sign[which])
     return matrix
