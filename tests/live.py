@@ -62,7 +62,14 @@ class LiveServer:
         self.settings = Settings(database_url=database_url, port=0, **settings)
         self.app = create_app(self.settings, executor=executor, clock=clock or time.time)
         self._uvicorn = uvicorn.Server(
-            uvicorn.Config(self.app, port=0, http=Connection, log_level="warning", timeout_graceful_shutdown=1)
+            uvicorn.Config(
+                self.app,
+                port=0,
+                http=Connection,
+                log_level="warning",
+                timeout_graceful_shutdown=1,
+                timeout_keep_alive=75,  # as `bonanza serve`: uvicorn's 5 s are httpx's too, and the two may hang up on each other
+            )
         )
         self._thread = threading.Thread(target=self._uvicorn.run, daemon=True)
 
