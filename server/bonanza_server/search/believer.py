@@ -59,6 +59,8 @@ def choose(
     scales: Sequence[float],
     acquisition: Acquisition,
     *,
+    shift: Vector,
+    best: float,
     n: int,
     pending: int,
 ) -> tuple[Vector, Vector, list[tuple[int, float]]]:
@@ -70,15 +72,16 @@ def choose(
         rows: The cells, (m, d) a view; the last ``pending`` of them are being measured and not to be chosen.
         scales: The mean squared distance in each view.
         acquisition: What is greatest of the cell that is chosen.
+        shift: What is added to the process's mean of each cell, (m,).
+        best: The greatest mean of an observed cell.
         n: How many.
         pending: See ``rows``.
     """
     cells = len(rows[0]) - pending
     places = min(n, GREEDY, cells)
     members = [Believed(member, distances, pending + places) for member in process.members]
-    means = torch.stack([member.mean for member in members])
+    means = torch.stack([member.mean for member in members]) + torch.from_numpy(shift)
     mean, std = (part.numpy() for part in mixed(means, torch.stack([member.variance for member in members])))
-    best = float(process.fitted().max())
 
     def believe(row: int) -> float:
         away = scaled([view[row : row + 1] for view in rows], rows, scales)

@@ -29,6 +29,7 @@ from bonanza_server.search.candidates import candidates
 from bonanza_server.search.catalogue import catalogue_of, is_listed
 from bonanza_server.search.correlation import spearman
 from bonanza_server.search.history import History, Observation, Proposal, Source
+from bonanza_server.search.network_mean import NetworkMean, network_mean
 from bonanza_server.search.options import BonanzaOptions
 from bonanza_server.search.random_search import RandomModel
 from bonanza_server.search.surrogates import warm_start
@@ -57,6 +58,7 @@ class BonanzaModel:
     scale: UpperScale
     start: WarmStart
     cells: tuple[Architecture, ...]
+    network: NetworkMean | None
 
     @property
     def process(self) -> GaussianProcess:
@@ -86,6 +88,8 @@ class BonanzaModel:
             "lengths": dict(zip(self.names, likeliest.lengths.tolist(), strict=True)),
             "noise": float(likeliest.noise),
             "left_out_rank_correlation": spearman(self.process.left_out(), targets),
+            "network_trained_on": self.network.opinion.trained_on if self.network else 0,
+            "network_share": self.network.share if self.network else 0.0,
             **({"sources": sources, **without} if self.options.warm_start_from else {}),
         }
 
@@ -95,8 +99,8 @@ class BonanzaModel:
             return np.empty(0), np.empty(0)
         known, others = views_beside(self.history.space, self.cells, architectures, self.names)
         predicted = [self.process.predict(self._distances(known, rows)) for rows in _chunks(others, len(known[0]))]
-        means, stds = zip(*predicted, strict=True)
-        return self.scale.values(np.concatenate(means), np.concatenate(stds))
+        means, stds = (np.concatenate(column) for column in zip(*predicted, strict=True))
+        return self.scale.values(means + self._shift(means, architectures), stds)
 
     def propose(self, n: int, rng: np.random.Generator) -> list[Proposal]:
         """The ``n`` cells of the greatest expected improvement, each as if those before it and the pending ones had their results."""
@@ -116,9 +120,18 @@ class BonanzaModel:
         rows = [view[index] for view in others]
         scales = scales_of(history.space, self.names)
         acquisition, distances = self._acquisition(rng), scaled(known, rows, scales)
-        mean, std, chosen = choose(self.process, distances, rows, scales, acquisition, n=n, pending=len(pending))
+        shift = self._shift(self.process.predict(distances)[0], [*(cells[row] for row in kept), *pending])
+        fitted = self.process.fitted()
+        best = float((fitted + self._shift(fitted, self.cells[-len(fitted) :])).max())
+        mean, std, chosen = choose(
+            self.process, distances, rows, scales, acquisition, shift=shift, best=best, n=n, pending=len(pending)
+        )
         means, stds = self.scale.values(mean, std)
         return [Proposal(cells[kept[row]], float(means[row]), float(stds[row]), value) for row, value in chosen]
+
+    def _shift(self, means: NDArray[np.float64], cells: Sequence[Architecture]) -> NDArray[np.float64]:
+        """What the network moves the process's ``means`` of these cells by; (n,)."""
+        return self.network.shift(means, cells) if self.network else np.zeros_like(means)
 
     def _acquisition(self, rng: np.random.Generator) -> Acquisition:
         """The acquisition function; independent Thompson sampling draws at each call, once for each cell."""
@@ -228,9 +241,14 @@ class Bonanza:
         )
         prior = Prior(tuple(WEIGHTS[name] for name in names), tuple(LENGTHS[name] for name in names), noise=0.01)
         start = warm_start.fit(results, others, scales_of(history.space, names), prior)
+        network = None
+        if self.options.network:
+            values = [observed.value for observed in own.observations]
+            left_out = start.process.left_out()
+            network = network_mean(own.cells, values, own.targets, left_out, maximize=history.maximize)
         read = [part for part, rho in zip(parts, (*start.correlations, 1.0), strict=True) if rho]
         return BonanzaModel(
-            self.options, history, own.scale, start, tuple(cell for part in read for cell in part.cells)
+            self.options, history, own.scale, start, tuple(cell for part in read for cell in part.cells), network
         )
 
     def propose(self, history: History, n: int, rng: np.random.Generator) -> list[Proposal]:

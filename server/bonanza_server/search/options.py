@@ -163,6 +163,7 @@ class BonanzaOptions:
     Attributes:
         n_initial: Random trials before the model is asked; with ``warm_start_from`` 3 unless set, because the others' results stand in for the rest.
         views: What the process knows of a cell (see ``views``), with ``+`` between them.
+        network: Whether the means are half a graph network's, from a hundred results on (``network_mean``).
         acquisition: ``ei`` (its logarithm), ``ucb``, ``its`` (independent Thompson sampling).
         beta: Standard deviations that ``ucb`` adds to the mean.
         candidates: Cells that are scored, at least, where the space is too large to be scored whole.
@@ -171,6 +172,7 @@ class BonanzaOptions:
 
     n_initial: int = option(10, whole(1, 10_000))
     views: str = option("positions+counts+graf+wl", some_of("positions", "paths", "counts", "graf", "wl"))
+    network: bool = option(True, flag)
     acquisition: str = option("ei", one_of("ei", "ucb", "its"))
     beta: float = option(1.0, number(0.0, 100.0))
     candidates: int = option(1000, whole(1, 10_000))

@@ -88,7 +88,7 @@ def code_of(feature: Hashable) -> int:
 
 
 class Views:
-    """The views of one space. ``distances`` are the mean squared distances of two of its cells, by the view.
+    """The views of one space. ``labels`` are those of its live graphs; ``distances`` are the mean squared distances of two of its cells, by the view.
 
     These scales, those of the logarithms of the cost, which get the spread of the op counts, and those of the neural graph features are
     learned from ``REFERENCE`` samples: :func:`views_of` remembers them.
@@ -99,6 +99,7 @@ class Views:
         rng = random.Random(0)  # the scales are facts of the space: no study's seed may change them
         cells = [space.sample(rng) for _ in range(REFERENCE)]
         known = [self.graphs(cell) for cell in cells]
+        self.labels = sorted({label for graphs in known for label in graphs.live.labels})
         self._wired = any(graphs.raw.edges != known[0].raw.edges for graphs in known)
         self._graf = [Graf([graphs.live for graphs in known])]
         if space.identity_op is not None:
@@ -115,6 +116,11 @@ class Views:
         self.distances = {
             name: max(2.0 * float(view.var(axis=0, dtype=np.float64).sum()), 1e-12) for name, view in rows.items()
         }
+
+    def cost(self, architecture: Architecture) -> tuple[float, ...]:
+        """The logarithms of parameters and FLOPs, centred, with the spread of the op counts; none where the space knows no cost, or all cells have one."""
+        known = zip(self._logarithms(architecture), self._cost, strict=False)
+        return tuple((value - mean) / std for value, (mean, std) in known if std > 0.0)
 
     def rows(self, architecture: Architecture, names: Sequence[str]) -> tuple[Row, ...]:
         """The views ``names`` of ``architecture``."""
@@ -153,9 +159,7 @@ class Views:
         counts: dict[Hashable, float] = {
             (op,): damped(count) for op, count in Counter(graphs.lean.labels[1:-1]).items()
         }
-        for k, (value, (mean, std)) in enumerate(zip(self._logarithms(graphs.architecture), self._cost, strict=False)):
-            if std > 0.0:
-                counts["cost", k] = (value - mean) / std
+        counts.update({("cost", k): value for k, value in enumerate(self.cost(graphs.architecture))})
         return counts
 
     def _positions(self, graphs: Graphs) -> dict[Hashable, float]:
