@@ -9,7 +9,8 @@ import pytest
 
 from bonanza.spaces import LabelledDag, space_from_spec
 from bonanza_server.search.catalogue import catalogue_of, is_listed
-from bonanza_server.search.views import NAMES, Row, dense, rows_of, runs, sequences, views_of
+from bonanza_server.search.sparse import Row, dense
+from bonanza_server.search.views import NAMES, rows_of, runs, sequences, views_of
 
 CELL = "|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|nor_conv_3x3~1|none~2|"
 
@@ -71,13 +72,6 @@ def test_every_view_has_a_scale_that_no_seed_changes() -> None:
     assert views_of(space) is views_of(space_from_spec({"kind": "nasbench201"}))
 
 
-def test_a_matrix_has_a_column_for_each_feature_in_the_order_they_are_met() -> None:
-    rows = [Row.of({"b": 1.0, "a": 2.0}), Row.of({}), Row.of({"c": 4.0, "b": 3.0})]
-    assert dense(rows).tolist() == [[1.0, 2.0, 0.0], [0.0, 0.0, 0.0], [3.0, 0.0, 4.0]]
-    assert np.abs(dense(rows, width=2)).sum() == 10.0  # the third has no column of its own
-    assert dense([]).shape == (0, 1)
-
-
 @pytest.mark.parametrize("kind", ["nasbench201", "nasbench101", "darts"])
 def test_the_graf_view_is_a_matrix_at_once_and_by_its_codes(kind: str) -> None:
     space = space_from_spec({"kind": kind})
@@ -86,16 +80,6 @@ def test_the_graf_view_is_a_matrix_at_once_and_by_its_codes(kind: str) -> None:
     copied = [Row(row.codes.copy(), row.values) for row in rows]
     assert np.array_equal(dense(rows), dense(copied))
     assert np.ptp(dense(rows), axis=0).max() > 0.0
-
-
-def test_shared_columns_keep_distances_on_average() -> None:
-    rng = np.random.default_rng(0)
-    rows = [Row.of({("f", int(k)): 1.0 for k in rng.choice(3000, 40, replace=False)}) for _ in range(60)]
-    exact, shared = dense(rows, width=2048), dense(rows, width=256)
-    assert exact.shape[1] > shared.shape[1] == 256
-    pairs = np.triu_indices(60, 1)
-    true, near = (((m[pairs[0]] - m[pairs[1]]) ** 2).sum(axis=1).mean() for m in (exact, shared))
-    assert near == pytest.approx(true, rel=0.1)
 
 
 def test_a_catalogue_has_every_network_once() -> None:

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from bonanza.spaces import Architecture, SearchSpace, space_from_spec
 from bonanza.spaces.palette import colour_of
-from bonanza_server.search.views import dense, rows_of, views_of
+from bonanza_server.search.sparse import dense
+from bonanza_server.search.views import rows_of, views_of
 
 SAMPLED = 240
 MOST_PLACES = 24

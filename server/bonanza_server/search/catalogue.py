@@ -14,7 +14,8 @@ from typing import cast
 import numpy as np
 
 from bonanza.spaces import Architecture, SearchSpace
-from bonanza_server.search.views import Rows, dense, views_of
+from bonanza_server.search.sparse import Rows, dense
+from bonanza_server.search.views import views_of
 
 LARGEST_SPACE = 32_000
 """Spellings of a space that is listed: NAS-Bench-201 (15,625) or a pool of 20,000 cells, but not NAS-Bench-101.
