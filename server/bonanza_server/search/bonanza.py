@@ -48,8 +48,10 @@ LENGTHS = {"positions": 1.0, "paths": 1.0, "counts": 1.2, "graf": 1.1, "wl": 1.0
 CANDIDATES_PER_PROPOSAL = 2
 MOST_DISTANCES = 2_000_000
 """Pairs of an observed cell and a candidate that are held at once, in each view."""
-SHORTLIST = 1024
-"""Cells that a batch is chosen from: the best by acquisition."""
+SHORTLIST = 512
+"""Cells that a batch is chosen from, at least: the best by acquisition."""
+LEADERS = 64
+"""Observed cells, the best by the process, of which the best by both is what a cell has to improve on."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,9 @@ class BonanzaModel:
         acquisition, distances = self._acquisition(rng), scaled(known, rows, scales)
         shift = self._shift(self.process.predict(distances)[0], [*(cells[row] for row in kept), *pending])
         fitted = self.process.fitted()
-        best = float((fitted + self._shift(fitted, self.cells[-len(fitted) :])).max())
+        leaders = np.argsort(-fitted, kind="stable")[:LEADERS]
+        own = self.cells[-len(fitted) :]
+        best = float((fitted[leaders] + self._shift(fitted[leaders], [own[row] for row in leaders])).max())
         mean, std, chosen = choose(
             self.process, distances, rows, scales, acquisition, shift=shift, best=best, n=n, pending=len(pending)
         )
