@@ -14,6 +14,8 @@ from bonanza_server.search.believer import Believed, choose
 from bonanza_server.search.surrogates import gaussian_process
 from bonanza_server.search.surrogates.gaussian_process import (
     SMALLEST,
+    Rows,
+    Vector,
     cholesky,
     kernel,
     log_likelihoods,
@@ -119,18 +121,44 @@ def test_believing_a_cell_leaves_the_variance_of_a_process_that_measured_it() ->
     assert again.means(whitened).numpy() == pytest.approx(believed.mean.numpy(), abs=1e-3)
 
 
+def chosen_of(
+    process: gaussian_process.GaussianProcess,
+    x: list[Rows],
+    z: list[Rows],
+    n: int,
+    pending: int = 0,
+    shift: Vector | None = None,
+) -> list[int]:
+    """The rows of a batch of ``n``."""
+    found = choose(
+        process,
+        scaled(x, z, SCALES),
+        z,
+        SCALES,
+        log_expected_improvement,
+        shift=np.zeros(len(z[0])) if shift is None else shift,
+        best=float(process.fitted().max()),
+        n=n,
+        pending=pending,
+    )
+    return [row for row, _ in found[2]]
+
+
 def test_a_batch_does_not_choose_a_cell_and_its_twin_and_keeps_away_from_pending_ones() -> None:
     x, t = drawn(10, 0), targets_of(10, 2)
     z = [np.repeat(view, 2, axis=0) for view in drawn(6, 1)]
     process = gaussian_process.fit(x, t, np.ones(10), SCALES, PRIOR)
-    _, _, chosen = choose(process, scaled(x, z, SCALES), z, SCALES, log_expected_improvement, n=3, pending=0)
-    assert len({row // 2 for row, _ in chosen}) == 3
-    first = chosen[0][0]
-    with_twin = [np.concatenate((view, view[first : first + 1])) for view in z]
-    _, _, other = choose(
-        process, scaled(x, with_twin, SCALES), with_twin, SCALES, log_expected_improvement, n=1, pending=1
-    )
-    assert other[0][0] // 2 != first // 2
+    chosen = chosen_of(process, x, z, 3)
+    assert len({row // 2 for row in chosen}) == 3
+    with_twin = [np.concatenate((view, view[chosen[0] : chosen[0] + 1])) for view in z]
+    assert chosen_of(process, x, with_twin, 1, pending=1)[0] // 2 != chosen[0] // 2
+
+
+def test_a_batch_begins_with_the_cell_that_a_shift_of_the_means_makes_best() -> None:
+    x, z, t = drawn(10, 0), drawn(8, 1), targets_of(10, 2)
+    process = gaussian_process.fit(x, t, np.ones(10), SCALES, PRIOR)
+    for row in range(8):
+        assert chosen_of(process, x, z, 1, shift=10.0 * (np.arange(8) == row)) == [row]
 
 
 def test_more_measurements_pull_harder() -> None:
