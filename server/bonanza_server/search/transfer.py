@@ -2,7 +2,7 @@
 
 Transfer can do harm where the source does not fit, as another data set or another way of training may not. So both models, pretrained and from scratch, are
 made of the first results, and both say what they expect of the next ones (prequentially: Dawid 1984). The pretrained one is used where it was closer to them,
-by more than two standard errors of the difference, and ordered them better; both, because either alone is too often luck. Not by the likelihood, which is a
+by more than one in twenty differences by luck would be (``SURE``), and ordered them better; both, because either alone is too often luck. Not by the likelihood, which is a
 matter of the regression's variances first.
 BONAS has no such guard (Shi et al. 2020, arXiv 1911.09336, section 4.4.2).
 """
@@ -24,6 +24,8 @@ from bonanza_server.search.targets import TargetScale
 
 SPLITS = 4
 """The newest splits are judged: each costs two trainings, once in the life of a process."""
+SURE = 1.645
+"""Standard errors that a gain must be greater than."""
 LEAST = 4
 """Results below which nothing can be judged."""
 
@@ -36,10 +38,10 @@ class Foresight:
     rank_correlation: float
 
     def beats(self, other: Foresight) -> bool:
-        """Whether this one was better by both, of the same results: a gain within two standard errors of none is taken for luck."""
+        """Whether this one was better by both, of the same results: a gain that may be luck is none."""
         gains = np.subtract(other.squared_errors, self.squared_errors)
         error = np.std(gains, ddof=1) / np.sqrt(len(gains))
-        return bool(np.mean(gains) > 2.0 * error) and self.rank_correlation > other.rank_correlation
+        return bool(np.mean(gains) > SURE * error) and self.rank_correlation > other.rank_correlation
 
     @property
     def diagnostics(self) -> dict[str, float]:
