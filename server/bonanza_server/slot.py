@@ -7,7 +7,6 @@ the job it had. Loads neither numpy nor torch in the parent.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib
 import multiprocessing
 import os
@@ -21,13 +20,12 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
+from bonanza_server.memory import give_back_large_arrays
+
 START_SECONDS = 120.0
 """Within which a new process must have loaded its modules, on a machine however busy."""
 NICE = 10
 """A refit yields the processor to asks."""
-M_MMAP_THRESHOLD, MAPPED = -3, 12 << 20
-"""glibc's name of the bytes from which on an allocation is mapped, and so given back when it is freed. Left alone it grows to the largest array that was ever
-freed, and a process that fits 2,000 results then holds twice as much, in pieces; much lower, and every operation pays for its pages."""
 READY, BEGUN = b"ready", b"begun"
 """A process's word that it can take jobs, and that it has read one: from here on the job may have had effects."""
 RESULT, RAISED, LOST, MEMORY, UNPICKLABLE = b"r", b"e", b"l", b"m", b"u"
@@ -191,8 +189,7 @@ def _live(pipe: Connection, limits: Limits) -> None:
     """The life of a slot's process: load, say so, and answer one job after another until the pipe ends."""
     threading.Thread(target=_die_with_parent, name="watchdog", daemon=True).start()
     os.nice(NICE)
-    with contextlib.suppress(AttributeError, OSError):  # another C library
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, MAPPED)
+    give_back_large_arrays()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     bound = limits.memory if hard == resource.RLIM_INFINITY else min(limits.memory, hard)

@@ -8,12 +8,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 
 from bonanza.spaces import space_from_spec
 from bonanza_server.search.acqopt import unseen_samples
 from bonanza_server.search.bonanza import BonanzaModel
 from bonanza_server.search.history import History, Observation
-from bonanza_server.search.network_mean import LEAST, PRIOR, network_mean, share, trained_on
+from bonanza_server.search.network_mean import LEAST, PRIOR, _trained, network_mean, share, trained_on
 from bonanza_server.search.strategy import strategy_from_spec
 from tests.search.test_gated_network import NB101, depth
 
@@ -46,6 +47,18 @@ def test_networks_are_trained_on_the_first_results_and_anew_when_there_are_an_ei
     )  # what other results say of these moves the line, not the networks
     assert (third.opinion.trained_on, third.opinion.networks is one.opinion.networks) == (LEAST + 12, False)
     assert fitted(history(LEAST - 1)).network is None
+
+
+def test_a_process_that_remembers_nothing_proposes_the_same() -> None:
+    torch.set_num_threads(1)
+    proposed = []
+    for _ in range(2):
+        _trained.cache_clear()
+        model = fitted(history(LEAST + 20))
+        made = model.propose(6, np.random.default_rng(1))
+        assert not {one.architecture.arch_id for one in made} & model.history.seen
+        proposed.append([(one.architecture, one.mean, one.std, one.acquisition) for one in made])
+    assert proposed[0] == proposed[1]
 
 
 def test_a_share_of_the_mean_is_the_networks_and_the_deviation_is_the_process_s() -> None:

@@ -23,6 +23,7 @@ from bonanza_server.bench.race import Outcome, Terms, race
 from bonanza_server.bench.report import markdown
 from bonanza_server.bench.results import Results, Search
 from bonanza_server.bench.table import Table, load
+from bonanza_server.memory import give_back_large_arrays
 
 PACKAGES = ("bonanza", "numpy", "torch", "optuna", "smac")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -116,6 +117,7 @@ def outcomes_of(searches: Sequence[Search], table: TableArguments, jobs: int) ->
 def run(search: Search, table: TableArguments) -> Outcome:
     """The outcome of one search, on one thread."""
     torch.set_num_threads(1)
+    give_back_large_arrays()
     return race(table.load(), search.contestant, search.seed, search.terms)
 
 

@@ -27,6 +27,7 @@ from bonanza_server.evaluation.journal import Journal
 from bonanza_server.evaluation.measuring import Measurer, TableMeasurer, TrainingMeasurer
 from bonanza_server.evaluation.relative_improvement import improvement
 from bonanza_server.evaluation.table1 import Row, markdown
+from bonanza_server.memory import give_back_large_arrays
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,7 @@ def _values(journal: Journal, jobs: Sequence[Job]) -> list[float]:
 def run(job: Job) -> dict[str, Any]:
     """What comes of a job, on one thread; JSON types."""
     torch.set_num_threads(1)
+    give_back_large_arrays()
     measurer = _opened(job.subject)
     if job.contestant is None:
         return {"value": random_cell(measurer, job.number, job.terms)}
