@@ -10,10 +10,12 @@ one thread that owns one process and talks to it over one pipe, so nothing that 
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import queue
 import signal
 import threading
+import weakref
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -62,6 +64,7 @@ class LocalExecutor(JobExecutor):
         self._slots = [Slot(Limits(deadline_seconds, memory_bytes, preload)) for _ in range(slots)]
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
+        _living.add(self)
 
     def warm(self) -> None:
         """Start the processes and load their modules in the background; returns at once. The first job then need not wait for torch."""
@@ -110,5 +113,16 @@ class LocalExecutor(JobExecutor):
                 job.future.set_exception(error)
             else:
                 job.future.set_result(result)
-            slot.prepare()
+            if not self._closed:
+                slot.prepare()
         slot.discard()
+
+
+_living: weakref.WeakSet[LocalExecutor] = weakref.WeakSet()
+
+
+@atexit.register
+def _end_all() -> None:
+    """Where a program ends without a shutdown: multiprocessing ends the processes too, but then waits for those that replace them."""
+    for executor in list(_living):
+        executor.shutdown(cancel_futures=True)

@@ -181,6 +181,7 @@ def test_slots_die_with_their_parent_however_it_ends(tmp_path: Path, how: signal
     script.write_text(
         textwrap.dedent("""
             import signal
+            import time
             from bonanza_server.executor import LocalExecutor
             from tests.contracts.executor import hang, where
 
@@ -190,7 +191,9 @@ def test_slots_die_with_their_parent_however_it_ends(tmp_path: Path, how: signal
                 executor = LocalExecutor(2, preload=())
                 executor.submit(hang)
                 print(executor.submit(where).result(), flush=True)
-                executor.submit(hang).result()
+                lasting = executor.submit(hang)
+                while not lasting.done():  # no wait for a lock: a signal just before it would be seen only after it
+                    time.sleep(0.05)
         """)
     )
     server = subprocess.Popen(
