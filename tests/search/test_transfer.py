@@ -84,20 +84,20 @@ def correlation(model: BonasModel) -> float:
 
 
 @pytest.mark.parametrize(
-    ("source", "gain"),
-    [(FITTING, 0.02), (UPSIDE_DOWN, 0.02), (Source("other", SMALLER, True, observed(CELLS[:100])), -0.01)],
+    "source",
+    [FITTING, UPSIDE_DOWN, Source("other", SMALLER, True, observed(CELLS[:100]))],
     ids=["same", "minimised", "smaller"],
 )
-def test_a_source_that_fits_is_used_and_predicts_better_than_scratch(source: Source, gain: float) -> None:
-    with_source, without = fitted(history(30, source)), fitted(history(30))
+def test_a_source_that_fits_is_used_and_predicts_better_than_scratch(source: Source) -> None:
+    with_source, without = fitted(history(20, source)), fitted(history(20))
     assert with_source.diagnostics["pretrained"]
     assert with_source.diagnostics["sources"] == {"other": len(source.observations)}
-    assert correlation(with_source) > correlation(without) + gain
+    assert correlation(with_source) > correlation(without) + 0.02
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_source_that_does_not_fit_changes_nothing(seed: int) -> None:
-    harmed, without = fitted(history(30, noise(seed))), fitted(history(30))
+    harmed, without = fitted(history(20, noise(seed))), fitted(history(20))
     assert not harmed.diagnostics["pretrained"]
     judged = harmed.transfer.judged
     assert judged is not None
