@@ -136,7 +136,7 @@ def chosen_of(
         z,
         SCALES,
         log_expected_improvement,
-        shift=np.zeros(len(z[0])) if shift is None else shift,
+        shift=lambda means: np.zeros_like(means) if shift is None else shift,
         best=float(process.fitted().max()),
         n=n,
         pending=pending,

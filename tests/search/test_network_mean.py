@@ -42,9 +42,8 @@ def test_networks_are_trained_on_the_first_results_and_anew_when_there_are_an_ei
     assert one is not None
     assert other is not None
     assert third is not None
-    assert (
-        one.opinion.networks is other.opinion.networks
-    )  # what other results say of these moves the line, not the networks
+    # What other results say of these moves the line, not the networks.
+    assert one.opinion.networks is other.opinion.networks
     assert (third.opinion.trained_on, third.opinion.networks is one.opinion.networks) == (LEAST + 12, False)
     assert fitted(history(LEAST - 1)).network is None
 
@@ -72,9 +71,8 @@ def test_a_share_of_the_mean_is_the_networks_and_the_deviation_is_the_process_s(
     own = both.network.share
     assert 0.0 < own < 1.0
     assert mixed == pytest.approx((1.0 - own) * process + own * both.network.opinion.of(unseen), abs=1e-4)
-    ratio = (
-        both.predict(unseen)[1] / alone.predict(unseen)[1]
-    )  # in targets they are equal, and the slope hardly differs
+    # In targets they are equal, and the slope hardly differs.
+    ratio = both.predict(unseen)[1] / alone.predict(unseen)[1]
     assert np.median(ratio) == pytest.approx(1.0, abs=0.3)
 
 

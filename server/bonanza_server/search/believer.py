@@ -59,7 +59,7 @@ def choose(
     scales: Sequence[float],
     acquisition: Acquisition,
     *,
-    shift: Vector,
+    shift: Callable[[Vector], Vector],
     best: float,
     n: int,
     pending: int,
@@ -72,7 +72,7 @@ def choose(
         rows: The cells, (m, d) a view; the last ``pending`` of them are being measured and not to be chosen.
         scales: The mean squared distance in each view.
         acquisition: What is greatest of the cell that is chosen.
-        shift: What is added to the process's mean of each cell, (m,).
+        shift: What is added to the process's means, (m,), given these.
         best: The greatest mean of an observed cell.
         n: How many.
         pending: See ``rows``.
@@ -80,7 +80,8 @@ def choose(
     cells = len(rows[0]) - pending
     places = min(n, GREEDY, cells)
     members = [Believed(member, distances, pending + places) for member in process.members]
-    means = torch.stack([member.mean for member in members]) + torch.from_numpy(shift)
+    means = torch.stack([member.mean for member in members])
+    means += torch.from_numpy(shift(means.mean(dim=0).numpy()))
     mean, std = (part.numpy() for part in mixed(means, torch.stack([member.variance for member in members])))
 
     def believe(row: int) -> float:

@@ -125,13 +125,21 @@ class BonanzaModel:
         rows = [view[index] for view in others]
         scales = scales_of(history.space, self.names)
         acquisition, distances = self._acquisition(rng), scaled(known, rows, scales)
-        shift = self._shift(self.process.predict(distances)[0], [*(cells[row] for row in kept), *pending])
+        listed = [*(cells[row] for row in kept), *pending]
         fitted = self.process.fitted()
         leaders = np.argsort(-fitted, kind="stable")[:LEADERS]
         own = self.cells[-len(fitted) :]
         best = float((fitted[leaders] + self._shift(fitted[leaders], [own[row] for row in leaders])).max())
         mean, std, chosen = choose(
-            self.process, distances, rows, scales, acquisition, shift=shift, best=best, n=n, pending=len(pending)
+            self.process,
+            distances,
+            rows,
+            scales,
+            acquisition,
+            shift=lambda means: self._shift(means, listed),
+            best=best,
+            n=n,
+            pending=len(pending),
         )
         means, stds = self.scale.values(mean, std)
         return [Proposal(cells[kept[row]], float(means[row]), float(stds[row]), value) for row, value in chosen]
