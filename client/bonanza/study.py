@@ -194,6 +194,16 @@ class Study:
         body = _checked(schemas.ObservationsRequest, observations=given, on_duplicate=on_duplicate)
         return self.transport.send("POST", f"{self.path}/observations", body=body).read(schemas.ObservationsAnswer)
 
+    def tell_features(self, cells: Iterable[tuple[Encoded, Mapping[str, float]]]) -> schemas.FeaturesAnswer:
+        """Tell what is known of cells without training them, all or nothing: (architecture, {feature: value}) of up to 10,000."""
+        given = [{"architecture": _encoded(architecture), "features": known} for architecture, known in cells]
+        body = _checked(schemas.FeaturesRequest, cells=given)
+        return self.transport.send("POST", f"{self.path}/features", body=body).read(schemas.FeaturesAnswer)
+
+    def features(self) -> schemas.FeatureList:
+        """The features that were told: how many cells have each, and how well it orders those that were measured."""
+        return self.transport.send("GET", f"{self.path}/features").read(schemas.FeatureList)
+
     def events(self, *, after: int = 0) -> Iterator[schemas.Event]:
         """What has happened since event ``after``, in order."""
         reply = self.transport.send("GET", f"{self.path}/events", params={"after": after})

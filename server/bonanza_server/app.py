@@ -45,6 +45,7 @@ from bonanza_server.reporting import Reporter
 from bonanza_server.routers import (
     ask_tell,
     charts,
+    features,
     keys,
     spaces,
     strategies,
@@ -88,7 +89,20 @@ def create_app(
         redoc_url=None,
     )
     problem.install(app)
-    for module in (ask_tell, studies, trials, transfer, charts, spaces, strategies, workers, keys, system, pages):
+    for module in (
+        ask_tell,
+        studies,
+        trials,
+        features,
+        transfer,
+        charts,
+        spaces,
+        strategies,
+        workers,
+        keys,
+        system,
+        pages,
+    ):
         app.include_router(guarded(module.router))
     keyring = app.state.keyring = Keyring(settings.key, clock=clock)
 

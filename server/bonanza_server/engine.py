@@ -310,4 +310,5 @@ def job_of(read: HistoryRead, *, pool_size: int = POOL_SIZE) -> FitJob:
         sources=read.sources,
         pruned=read.pruned,
         curves=read.curves,
+        features=read.features,
     )

@@ -211,6 +211,13 @@ BODIES: Final[dict[str, JSON]] = {
             {"arch_id": "5c1e77d0a9b83f42e610", "architecture": _CELL, "mean": 93.2, "std": 0.8, "acquisition": 0.2}
         ],
     },
+    "FeatureList": {
+        "cells": 2000,
+        "read": True,
+        "features": [{"name": "synflow", "cells": 2000, "measured": 12, "rank_correlation": 0.58}],
+    },
+    "FeaturesAnswer": {"changed": 1, "unchanged": 0},
+    "FeaturesRequest": {"cells": [{"architecture": _CELL, "features": {"synflow": 4.1e12, "accuracy_epoch_3": 71.2}}]},
     "Health": {"status": "ok", "version": "0.1.0"},
     "HeartbeatAnswer": _HEARTBEAT,
     "HeartbeatRequest": {"lease_token": _LEASE, "progress": 0.25, "log_tail": "epoch 20  loss 0.71"},

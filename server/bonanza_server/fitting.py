@@ -30,6 +30,7 @@ class FitJob:
     sources: list[dict[str, Any]] = field(default_factory=list)
     pruned: list[tuple[int, dict[str, Any], list[list[float]]]] = field(default_factory=list)
     curves: list[tuple[list[list[float]], float]] = field(default_factory=list)
+    features: list[tuple[str, dict[str, Any], dict[str, float]]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -155,7 +155,7 @@ class Limit(NamedTuple):
 
 
 def _limit(settings: Settings, method: str, path: str) -> Limit:
-    large = path.endswith("/observations") or (method == "PUT" and path.startswith("/v1/studies/"))
+    large = path.endswith(("/observations", "/features")) or (method == "PUT" and path.startswith("/v1/studies/"))
     name = "import_limit" if path.endswith(IMPORT) else "large_body_limit" if large else "body_limit"
     return Limit(getattr(settings, name), f"BONANZA_{name.upper()}")
 

@@ -12,12 +12,24 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from bonanza.schemas import Event, Explanation, Model, Ranked, RankedList, Study, StudyList, Trial, TrialList
+from bonanza.schemas import (
+    Event,
+    Explanation,
+    FeatureList,
+    Model,
+    Ranked,
+    RankedList,
+    Study,
+    StudyList,
+    Trial,
+    TrialList,
+)
 from bonanza_server.access import visible
 from bonanza_server.answers import model_answer, moment, study_answer, trial_answer, trial_fields
 from bonanza_server.engine import POOL_SIZE, Engine
 from bonanza_server.errors import Refused, no_study, no_trial
 from bonanza_server.lifecycle.archive import write
+from bonanza_server.lifecycle.features import summary
 from bonanza_server.lifecycle.ledger import Row
 from bonanza_server.lifecycle.modelling import measured_cells, rank_correlation
 from bonanza_server.lifecycle.pool import Pools
@@ -143,6 +155,10 @@ class Reading:
             return self._page(connection, study, query, page_size)
 
         return await self._database.read(work)
+
+    async def features(self, name: str) -> FeatureList:
+        """What is known of a study's architectures without training them."""
+        return await self._database.read(lambda connection: summary(connection, find_study(connection, name)))
 
     async def best(self, name: str, k: int) -> RankedList:
         """The ``k`` best cells, best first, by what is known of their true values; of equal ones the earliest."""

@@ -20,7 +20,7 @@ from bonanza_server.fitting import FitJob, FitResult, fit, rank
 from bonanza_server.lifecycle.archive import Archive
 from bonanza_server.lifecycle.ask import draws, sample_rng
 from bonanza_server.lifecycle.ledger import Row
-from bonanza_server.lifecycle.modelling import history_of, ranked_by_mean, source_of
+from bonanza_server.lifecycle.modelling import history_of, merged, ranked_by_mean, source_of
 from bonanza_server.lifecycle.phases import draws_of
 from bonanza_server.lifecycle.replay import Replay
 
@@ -144,9 +144,11 @@ def _trials(so_far: Replay) -> list[Row]:
 
 
 def _job(archive: Archive, so_far: Replay, made: Mapping[str, Any], others: Mapping[str, Archive]) -> FitJob:
-    read = history_of(so_far.study(), archive.header["space"], _trials(so_far))
+    study = so_far.study()
+    read = history_of(study, archive.header["space"], _trials(so_far))
     sources = [_source(others[source["study"]], source) for source in made.get("sources", ())]
-    return job_of(read._replace(sources=sources), pool_size=archive.header["pool_size"])
+    told = merged(feature for feature in archive.features if feature["seq"] <= study["last_event"])
+    return job_of(read._replace(sources=sources, features=told), pool_size=archive.header["pool_size"])
 
 
 def _source(other: Archive, source: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import NamedTuple, TypeVar
@@ -29,8 +29,9 @@ from bonanza_server.lifecycle.archive import Archive, DamagedArchive, read
 from bonanza_server.lifecycle.ask import Asking, Served, serve
 from bonanza_server.lifecycle.ledger import Ledger, Row, open_ledger
 from bonanza_server.lifecycle.pool import Pools
+from bonanza_server.reading import find_study
 from bonanza_server.search.spec import InvalidStrategy, strategy_spec
-from bonanza_server.spaces import Spaces
+from bonanza_server.spaces import Parsed, Spaces, parse
 from bonanza_server.store.database import Database
 from bonanza_server.store.idempotency import Key, recall, remember
 from bonanza_server.waiting import WaitingRoom
@@ -158,6 +159,23 @@ class Service:
             return reply
 
         return await self._once(key, run)
+
+    async def parsed(self, name: str, values: Sequence[object], pointer: str) -> Parsed:
+        """The architectures of a long body, parsed on a thread of their own: thousands take seconds, for which nobody's tell should wait.
+
+        Raises:
+            Refused: there is no such study, or one of ``values`` is no architecture of its space; ``pointer``, with its index, says where it stands.
+        """
+
+        def find(connection: Connection) -> tuple[str, SearchSpace]:
+            space_hash: str = find_study(connection, name)["space_hash"]
+            return space_hash, self.spaces.get(connection, space_hash)
+
+        space_hash, space = await self.database.read(find)
+        cells = await asyncio.to_thread(
+            lambda: [parse(space, value, pointer.format(index)) for index, value in enumerate(values)]
+        )
+        return Parsed(space_hash, cells)
 
     async def change(self, name: str, work: Callable[[Ledger], None]) -> None:
         """Run ``work`` on the locked study in one transaction."""

@@ -48,7 +48,9 @@ class Settings(BaseSettings):
     )
     auto_upgrade: bool = Field(default=True, description="bring the schema to the newest revision on start")
     body_limit: int = Field(
-        default=1_000_000, ge=1_000, description="bytes; a study's and an observations body may have large_body_limit"
+        default=1_000_000,
+        ge=1_000,
+        description="bytes; the body of a study, of observations and of features may have large_body_limit",
     )
     large_body_limit: int = Field(default=16_000_000, ge=1_000)
     import_limit: int = Field(default=256_000_000, ge=1_000, description="bytes of an exported study that is imported")

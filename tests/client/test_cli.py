@@ -70,6 +70,7 @@ def test_a_command_without_arguments_shows_what_there_is(command: list[str], run
         "study list",
         "study show",
         "study best",
+        "study features",
         "space show",
         "space sample",
         "space validate",
@@ -114,6 +115,29 @@ def test_a_study_is_made_once_and_found_after_that(live: LiveServer, run: Run):
     with bonanza.Client(live.url) as client:
         info = client.study("first").info
     assert (info.budget.max_trials, info.seed, info.strategy["name"]) == (5, 3, "random")
+
+
+def test_features_of_a_file_are_told_and_shown(live: LiveServer, run: Run, tmp_path: Path):
+    live.study("first")
+    at = ["study", "features", "first", "--server", live.url]
+    code, out, _ = run(*at)
+    assert code == 0
+    assert "knows no features yet" in out
+    file = tmp_path / "scores.jsonl"
+    cells = [{"edges": ["nor_conv_3x3"] * 5 + [op]} for op in ("none", "skip_connect", "nor_conv_1x1")]
+    lines = [json.dumps({"architecture": cell, "features": {"synflow": 10.0**n}}) for n, cell in enumerate(cells)]
+    file.write_text("\n".join([*lines, ""]))
+    code, out, err = run(*at[:3], str(file), *at[3:])
+    assert (code, err) == (0, "")
+    assert "told 3 architectures, of 3 something new" in out
+    assert re.search(r"synflow +3 +0 +–", out)
+    assert "random does not learn from features; bonanza does" in out
+    code, out, _ = run(*at, "--json")
+    assert json.loads(out)["features"][0]["cells"] == 3
+    file.write_text("\n".join([*lines, '{"architecture": 3}']))
+    code, _, err = run(*at[:3], str(file), *at[3:])
+    assert code == 1
+    assert "line 4" in one_red_line(err)
 
 
 def test_a_study_that_differs_is_refused_with_the_fields(live: LiveServer, run: Run):

@@ -142,6 +142,23 @@ def test_cells_are_queued_imported_repeated_and_invalidated(study: bonanza.Study
     assert study.best()[0].value == 70.0
 
 
+def test_features_are_told_of_cells_in_any_form_and_listed(study: bonanza.Study):
+    rng = random.Random(0)
+    cells = [study.space.sample(rng) for _ in range(3)]
+    told = [
+        (cells[0], {"synflow": 2e9}),
+        (cells[1].text, {"synflow": 1e12, "latency": 3}),
+        (cells[2].json, {"latency": 4}),
+    ]
+    assert study.tell_features(told).changed == 3
+    assert study.tell_features(told[:1]).unchanged == 1
+    found = study.features()
+    assert found.cells == 3
+    assert [(one.name, one.cells) for one in found.features] == [("latency", 2), ("synflow", 2)]
+    with pytest.raises(bonanza.InvalidRequest, match="cells/0/features/synflow"):
+        study.tell_features([(cells[0], {"synflow": float("nan")})])
+
+
 def test_a_study_is_steered_changed_and_deleted(client: bonanza.Client, study: bonanza.Study):
     study.pause("lunch")
     with pytest.raises(bonanza.AskTimeout, match="paused"):

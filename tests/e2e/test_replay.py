@@ -169,6 +169,45 @@ def test_a_study_that_reads_another_replays_with_that_ones_export_beside(
     assert (beside.differences, beside.same["acquisition"], sum(beside.not_checked.values())) == ([], 2, 0)
 
 
+def test_a_study_that_was_told_features_replays_with_what_was_known_at_each_fit(
+    tmp_path: Path, slot: Executor, new_database: Callable[[], str]
+) -> None:
+    cells = [
+        {"edges": [*["nor_conv_3x3"] * 4, a, b]} for a in ("none", "skip_connect") for b in ("none", "nor_conv_1x1")
+    ]
+    with LiveServer(f"sqlite:///{tmp_path}/studies.db", executor=slot) as server:
+        server.study(strategy={"name": "bonanza", "n_initial": 3})
+        for number in range(7):
+            trial = server.one(wait_s=50)
+            server.tell(trial, worth(trial["architecture"]))
+            if number >= 3:
+                known = [
+                    {"architecture": cell, "features": {"a": number * worth(cell)}} for cell in cells[: number - 2]
+                ]
+                server.post("/v1/studies/s/features", {"cells": known}, status=200)
+        text = server.http.get("/v1/studies/s/export").text
+    found = checked(slot, text)
+    assert (found.differences, found.same["acquisition"], found.fits) == ([], 4, 4)
+    archive = read(text)
+    assert len(archive.features) == 1 + 2 + 3 + 4
+    space, archive.features = check_space(archive), []
+    assert check(archive, space, slot, lambda done, of: None, {}).differences, "they matter"
+
+    with LiveServer(new_database(), fit_slots=0) as there:
+        head = {"Content-Type": "application/x-ndjson"}
+        assert there.http.post("/v1/studies/s/import", content=text.encode(), headers=head).status_code == 201
+        assert records(there.http.get("/v1/studies/s/export").text) == records(text)
+
+    lines = text.splitlines(keepends=True)
+    place = next(k for k, line in enumerate(lines) if '"feature": {' in line)
+    feature = json.loads(lines[place])["feature"]
+    for wrong in ({"arch_id": "0" * 20}, {"known": {"a": "high"}}, {"known": None}, {"seq": 1}, {"architecture": {}}):
+        bent = read("".join([*lines[:place], next(iter(write([("feature", feature | wrong)]))), *lines[place + 1 :]]))
+        with pytest.raises(DamagedArchive) as caught:
+            check_space(bent)
+        assert caught.value.line == place + 1
+
+
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The export of a small study."""

@@ -10,7 +10,21 @@ from typing import Annotated
 
 import typer
 
-from bonanza.cli import bench, db, demo, evaluate, export_code, key, replay, serve, space, study, train, worker
+from bonanza.cli import (
+    bench,
+    db,
+    demo,
+    evaluate,
+    export_code,
+    features,
+    key,
+    replay,
+    serve,
+    space,
+    study,
+    train,
+    worker,
+)
 from bonanza.cli.console import say_error
 from bonanza.errors import BonanzaError
 from bonanza.version import __version__
@@ -32,6 +46,7 @@ app.command(rich_help_panel="Run")(bench.bench)
 app.command(rich_help_panel="Run")(evaluate.evaluate)
 app.command("export-code", rich_help_panel="Look and steer")(export_code.export_code)
 app.command(rich_help_panel="Look and steer")(replay.replay)
+study.app.command()(features.features)
 app.add_typer(study.app, name="study", rich_help_panel="Look and steer")
 app.add_typer(space.app, name="space", rich_help_panel="Look and steer")
 app.add_typer(db.app, name="db", rich_help_panel="Look and steer")

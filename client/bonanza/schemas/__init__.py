@@ -21,6 +21,11 @@ from bonanza.schemas.columns import StudyColumns as StudyColumns
 from bonanza.schemas.columns import StudyGlance as StudyGlance
 from bonanza.schemas.columns import StudyWorker as StudyWorker
 from bonanza.schemas.columns import TrialColumns as TrialColumns
+from bonanza.schemas.features import FeatureColumn as FeatureColumn
+from bonanza.schemas.features import FeatureList as FeatureList
+from bonanza.schemas.features import FeaturesAnswer as FeaturesAnswer
+from bonanza.schemas.features import FeaturesRequest as FeaturesRequest
+from bonanza.schemas.features import KnownCell as KnownCell
 from bonanza.schemas.key import AuditEvent as AuditEvent
 from bonanza.schemas.key import AuditList as AuditList
 from bonanza.schemas.key import Key as Key

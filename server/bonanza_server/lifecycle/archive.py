@@ -7,6 +7,7 @@
     {"crc": "…", "fit": {"version", "event", "results", …, "pool"}}          what each fit left; the pool of the newest alone
     {"crc": "…", "curve": {"number", "attempt", "points": [[step, metrics, at], …]}}
     {"crc": "…", "explanation": {"number", "alternatives"}}
+    {"crc": "…", "feature": {"seq", "arch_id", "architecture", "known"}}     what event ``seq`` told of a cell
     {"crc": "…", "end": {"lines": 1234}}
 
 ``crc`` is the CRC-32 of what follows it on the line: a flipped digit is found where it is. Lease tokens are not in it. A file is read whole or refused:
@@ -25,7 +26,7 @@ from bonanza_server.lifecycle.replay import BrokenHistory, Replay
 
 FORMAT: Final = "bonanza-study"
 VERSION: Final = 1
-KINDS: Final = ("study", "event", "fit", "curve", "explanation", "end")
+KINDS: Final = ("study", "event", "fit", "curve", "explanation", "feature", "end")
 _HEAD: Final = '{"crc": "'
 _REST: Final = len(_HEAD) + 8
 
@@ -41,7 +42,7 @@ class DamagedArchive(ValueError):
 
 @dataclass
 class Archive:
-    """A study as its export has it; ``lines`` are the places of its events in the text."""
+    """A study as its export has it; ``lines`` are the places of its events in the text, ``feature_lines`` those of its features."""
 
     header: dict[str, Any]
     replay: Replay
@@ -50,6 +51,18 @@ class Archive:
     fits: list[dict[str, Any]] = field(default_factory=list)
     curves: list[dict[str, Any]] = field(default_factory=list)
     explanations: list[dict[str, Any]] = field(default_factory=list)
+    features: list[dict[str, Any]] = field(default_factory=list)
+    feature_lines: list[int] = field(default_factory=list)
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """The records of a ``kind`` that is kept as it comes."""
+        kept = {
+            "fit": self.fits,
+            "curve": self.curves,
+            "explanation": self.explanations,
+            "feature": self.features,
+        }
+        return kept[kind]
 
 
 def write(records: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[str]:
@@ -91,7 +104,8 @@ def read(text: str) -> Archive:
         elif kind == "event":
             _event(archive, count, content)
         else:
-            {"fit": archive.fits, "curve": archive.curves, "explanation": archive.explanations}[kind].append(content)
+            archive.of(kind).append(content)
+            archive.feature_lines += [count] * (kind == "feature")
     if archive is None or not ended:
         raise DamagedArchive(count + 1, "the file ends too early: it was cut off while it was written or copied")
     if not archive.events:

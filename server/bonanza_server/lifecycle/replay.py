@@ -1,8 +1,8 @@
 """Replay: what a study's tables must hold, from its events alone.
 
 Every change of state has exactly one event, and the events carry what the change was made of; so the tables are a function of the events, and this is
-it, written a second time without any SQL. Left out is what is no change of state: tokens, deadlines and heartbeats of leases, learning curves, fits'
-pools and a trial's ``explanation``.
+it, written a second time without any SQL. Left out is what is no change of state: tokens, deadlines and heartbeats of leases, learning curves, features of
+cells, fits' pools and a trial's ``explanation``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ MOVES: Final[dict[str, tuple[frozenset[str], str | None]]] = {
 BIRTHS: Final = {"trial.started": "running", "trial.queued": "pending", "trial.imported": "complete"}
 """The events that make a trial, and its first state."""
 RESULTS: Final = {"trial.completed", "trial.measured", "trial.imported", "trial.invalidated"}
-"""The events that put the model behind; a pruned trial's does too where it has a learning curve."""
+"""The trials' events that put the model behind; a pruned one's does too where it has a learning curve."""
 
 REOPENING: Final = frozenset({"budget", "phases"})
 """The fields of a study that, changed, have its search go on."""
@@ -112,8 +112,12 @@ class Replay:
                 _change_trial(self.tables, step, step.number)
         except KeyError as missing:
             raise BrokenHistory(f"event {step.seq}, {step.kind}, lacks {missing}") from missing
-        told = step.kind in RESULTS or (step.kind == "trial.pruned" and bool(step.data.get("curve")))
-        if told and self.tables.trials[step.number or 0]["protocol"] is None:
+        if step.number is None:
+            is_result = step.kind == "features.told"
+        else:
+            told = step.kind in RESULTS or (step.kind == "trial.pruned" and bool(step.data.get("curve")))
+            is_result = told and self.tables.trials[step.number]["protocol"] is None
+        if is_result:
             self._results.append(step.seq)
 
     def study(self) -> Row:
@@ -183,8 +187,8 @@ def _change_study(study: Row, step: _Step, results: list[int]) -> None:
             study |= {"fit_version": data["version"], "fit_event": data["read"], "fit_results": seen, "fit_failures": 0}
         case "fit.failed":
             study["fit_failures"] = data["in_a_row"]
-        case "worker.quarantined":
-            pass  # the worker's state, and no change of the study's
+        case "worker.quarantined" | "features.told":
+            pass  # the worker's state, and what is kept of cells: no change of the study's
         case _:
             raise BrokenHistory(f"event {step.seq} is of the unknown kind {step.kind}")
 

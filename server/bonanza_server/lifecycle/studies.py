@@ -17,7 +17,7 @@ from bonanza_server.errors import Refused, wrong_at
 from bonanza_server.lifecycle.ledger import Ledger, Row, lock_study
 from bonanza_server.lifecycle.replay import REOPENING
 from bonanza_server.search.spec import sources_of
-from bonanza_server.store.models import attempts, events, reports, spaces, studies, trials
+from bonanza_server.store.models import attempts, events, features, reports, spaces, studies, trials
 
 _INSERT_SPACE = {
     "sqlite": sqlite.insert(spaces).on_conflict_do_nothing(),
@@ -211,7 +211,7 @@ def delete(connection: Connection, project: str, name: str) -> Row:
         Refused: there is no such study.
     """
     study = lock_study(connection, project, name)
-    for table in (reports, attempts, events, trials):
+    for table in (reports, attempts, features, events, trials):
         connection.execute(sa.delete(table).where(table.c.study_id == study["id"]))
     connection.execute(sa.delete(studies).where(studies.c.id == study["id"]))
     return study

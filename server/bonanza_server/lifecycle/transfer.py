@@ -6,9 +6,10 @@ another server.
 
 from __future__ import annotations
 
+import math
 import platform
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
@@ -22,10 +23,11 @@ from bonanza_server.errors import Refused
 from bonanza_server.lifecycle.archive import FORMAT, VERSION, Archive, DamagedArchive
 from bonanza_server.lifecycle.ledger import Row
 from bonanza_server.lifecycle.studies import fingerprint
-from bonanza_server.store.models import attempts, events, fits, reports, spaces, studies, trials
+from bonanza_server.store.models import attempts, events, features, fits, reports, spaces, studies, trials
 
 Record = tuple[str, dict[str, Any]]
 FIT = ("version", "event", "results", "observations", "seconds", "diagnostics", "pool", "created_at")
+FEATURE = ("seq", "arch_id", "architecture", "known")
 BATCH = 500
 """Rows of an insert."""
 
@@ -64,6 +66,9 @@ def records(connection: Connection, study: Row, *, pool_size: int, now: float) -
     )
     for row in connection.execute(explained.order_by(trials.c.number)):
         yield "explanation", {"number": row.number, "alternatives": row.explanation}
+    known = sa.select(*(features.c[name] for name in FEATURE)).where(features.c.study_id == key)
+    for feature in connection.execute(known.order_by(features.c.seq, features.c.arch_id)).mappings():
+        yield "feature", dict(feature)
 
 
 def check(archive: Archive) -> SearchSpace:
@@ -80,18 +85,26 @@ def check(archive: Archive) -> SearchSpace:
     except (InvalidSpace, KeyError) as error:
         raise DamagedArchive(1, f"this version of bonanza does not take the space: {error}") from error
     for line, event in zip(archive.lines, archive.events, strict=True):
-        given = event["data"].get("architecture")
-        if given is None:
-            continue
-        try:
-            arch_id = space.validate(given).arch_id
-        except InvalidArchitecture as error:
-            raise DamagedArchive(line, f"the architecture is not one of the space: {error}") from error
-        if arch_id != event["data"].get("arch_id"):
-            raise DamagedArchive(
-                line, f"the architecture has the id {arch_id} here, and {event['data'].get('arch_id')} there"
-            )
+        if event["data"].get("architecture") is not None:
+            _check_cell(space, line, event["data"])
+    told = {event["seq"] for event in archive.events if event["kind"] == "features.told"}
+    for line, feature in zip(archive.feature_lines, archive.features, strict=True):
+        _check_cell(space, line, feature)
+        known = feature.get("known")
+        if feature.get("seq") not in told or not isinstance(known, dict):
+            raise DamagedArchive(line, "no event says that these features were told")
+        if not all(isinstance(value, int | float) and math.isfinite(value) for value in known.values()):
+            raise DamagedArchive(line, "a feature is no finite number")
     return space
+
+
+def _check_cell(space: SearchSpace, line: int, said: Mapping[str, Any]) -> None:
+    try:
+        arch_id = space.validate(said.get("architecture")).arch_id
+    except InvalidArchitecture as error:
+        raise DamagedArchive(line, f"the architecture is not one of the space: {error}") from error
+    if arch_id != said.get("arch_id"):
+        raise DamagedArchive(line, f"the architecture has the id {arch_id} here, and {said.get('arch_id')} there")
 
 
 def insert(connection: Connection, project: str, name: str, archive: Archive, *, now: float) -> Row:
@@ -133,6 +146,7 @@ def insert(connection: Connection, project: str, name: str, archive: Archive, *,
     )
     _insert(connection, reports, points)
     _insert(connection, fits, ({name: fit[name] for name in FIT} | {"study_id": study_id} for fit in archive.fits))
+    _insert(connection, features, (feature | {"study_id": study_id} for feature in archive.features))
     newest = connection.execute(
         sa.select(fits.c.id).where(fits.c.study_id == study_id, fits.c.version == said["fit_version"])
     ).scalar_one_or_none()

@@ -23,7 +23,6 @@ from bonanza.schemas import (
     TrialList,
 )
 from bonanza.schemas.trial import Origin, TrialState
-from bonanza.spaces import Architecture
 from bonanza_server.access import needs
 from bonanza_server.answers import trial_answer, trial_fields
 from bonanza_server.body import JsonRoute
@@ -42,8 +41,6 @@ from bonanza_server.lifecycle import steer
 from bonanza_server.lifecycle.ledger import Ledger
 from bonanza_server.problem_docs import problems
 from bonanza_server.reading import EVENTS_A_READ, Reading
-from bonanza_server.service import Service
-from bonanza_server.spaces import parse
 
 router = APIRouter(prefix="/v1/studies/{study}", tags=["trials"], route_class=JsonRoute)
 
@@ -175,14 +172,14 @@ async def repeat(
     openapi_extra=needs("write"),
     status_code=201,
     response_model=QueueAnswer,
-    responses=problems("not-found", "invalid-architecture"),
+    responses=problems("not-found", "conflict", "invalid-architecture"),
 )
 async def queue(study: StudyName, request: QueueRequest, service: ServiceDep, key: KeyDep) -> Response:
     """Measure these cells next; a cell the study has already comes back as it is."""
+    parsed = await service.parsed(study, request.architectures, "/architectures/{}")
 
     def work(ledger: Ledger) -> QueueAnswer:
-        cells = _cells(service, ledger, request.architectures, "/architectures/{}")
-        queued = steer.queue(ledger, cells, priority=request.priority, tags=request.tags)
+        queued = steer.queue(ledger, parsed.of(ledger.study), priority=request.priority, tags=request.tags)
         return QueueAnswer(
             trials=[
                 Queued.model_validate(trial_fields(trial, None, ledger.study) | {"created": created})
@@ -198,16 +195,15 @@ async def queue(study: StudyName, request: QueueRequest, service: ServiceDep, ke
     operation_id="importObservations",
     openapi_extra=needs("write"),
     response_model=ObservationsAnswer,
-    responses=problems("not-found", "invalid-architecture", "duplicate-observation"),
+    responses=problems("not-found", "conflict", "invalid-architecture", "duplicate-observation"),
 )
 async def observations(study: StudyName, request: ObservationsRequest, service: ServiceDep, key: KeyDep) -> Response:
     """Tell without ask: results measured elsewhere, all or none of them."""
+    given = [observation.architecture for observation in request.observations]
+    parsed = await service.parsed(study, given, "/observations/{}/architecture")
 
     def work(ledger: Ledger) -> ObservationsAnswer:
-        cells = _cells(
-            service, ledger, [given.architecture for given in request.observations], "/observations/{}/architecture"
-        )
-        added, measured, skipped = steer.observe(ledger, cells, request)
+        added, measured, skipped = steer.observe(ledger, parsed.of(ledger.study), request)
         return ObservationsAnswer(added=added, measured=measured, skipped=skipped)
 
     return answer(await service.post(study, work, key))
@@ -274,8 +270,3 @@ async def _lines(reading: Reading, study: str, page: Sequence[Any]) -> AsyncIter
 
 def _text(page: Sequence[Any]) -> str:
     return "".join(event.model_dump_json() + "\n" for event in page)
-
-
-def _cells(service: Service, ledger: Ledger, values: Sequence[object], pointer: str) -> list[Architecture]:
-    space = service.spaces.get(ledger.connection, ledger.study["space_hash"])
-    return [parse(space, value, pointer.format(index)) for index, value in enumerate(values)]

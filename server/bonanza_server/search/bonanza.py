@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bonanza.spaces import Architecture, SearchSpace
+from bonanza.spaces import Architecture
 from bonanza_server.search.acqopt import python_random
 from bonanza_server.search.acquisition import independent_thompson, log_expected_improvement, upper_confidence_bound
 from bonanza_server.search.batch import MOST_PENDING
@@ -42,9 +42,10 @@ from bonanza_server.search.told import Told
 from bonanza_server.search.upper_scale import UpperScale
 from bonanza_server.search.views import rows_of, views_of
 
-WEIGHTS = {"positions": 0.25, "paths": 1.0, "counts": 4.0, "graf": 6.0, "wl": 2.0}
-LENGTHS = {"positions": 1.0, "paths": 1.0, "counts": 1.2, "graf": 1.1, "wl": 1.0}
-"""Medians of the priors. How much there is of each op, and of each set of them on a path, explains most of what cells differ by; what stands where is a last resort."""
+WEIGHTS = {"positions": 0.25, "paths": 1.0, "counts": 4.0, "graf": 6.0, "wl": 2.0, "features": 8.0}
+LENGTHS = {"positions": 1.0, "paths": 1.0, "counts": 1.2, "graf": 1.1, "wl": 1.0, "features": 1.0}
+"""Medians of the priors. How much there is of each op, and of each set of them on a path, explains most of what cells differ by; what stands where is a last resort.
+Features are told because whoever tells them thinks that they say much."""
 CANDIDATES_PER_PROPOSAL = 2
 MOST_DISTANCES = 2_000_000
 """Pairs of an observed cell and a candidate that are held at once, in each view."""
@@ -73,7 +74,7 @@ class BonanzaModel:
     @property
     def names(self) -> list[str]:
         """The views that the process is of."""
-        return self.options.views.split("+")
+        return names_of(self.options, self.history)
 
     @property
     def diagnostics(self) -> dict[str, Any]:
@@ -102,7 +103,7 @@ class BonanzaModel:
         """Mean and standard deviation of the cells' true values, (n,) and (n,), in the objective's unit."""
         if not architectures:
             return np.empty(0), np.empty(0)
-        known, others = views_beside(self.history.space, self.cells, architectures, self.names)
+        known, others = views_beside(self.history, self.cells, architectures, self.names)
         predicted = [self.process.predict(self._distances(known, rows)) for rows in _chunks(others, len(known[0]))]
         means, stds = (np.concatenate(column) for column in zip(*predicted, strict=True))
         return self.scale.values(means + self._shift(means, architectures), stds)
@@ -115,15 +116,15 @@ class BonanzaModel:
             cells = [catalogue.architectures[row] for row in catalogue.unseen(history.seen)]
         else:
             wanted = max(self.options.candidates, CANDIDATES_PER_PROPOSAL * n)
-            cells = candidates(history, wanted, python_random(rng))
+            cells = candidates(history, wanted, python_random(rng), self._promising())
         if not cells:
             return []
         pending = history.pending[-MOST_PENDING:]
-        known, others = views_beside(history.space, self.cells, [*cells, *pending], self.names)
+        known, others = views_beside(history, self.cells, [*cells, *pending], self.names)
         kept = self._shortlist(known, [view[: len(cells)] for view in others], max(SHORTLIST, 2 * n), rng)
         index = np.concatenate((kept, np.arange(len(cells), len(cells) + len(pending))))
         rows = [view[index] for view in others]
-        scales = scales_of(history.space, self.names)
+        scales = scales_of(history, self.names)
         acquisition, distances = self._acquisition(rng), scaled(known, rows, scales)
         listed = [*(cells[row] for row in kept), *pending]
         fitted = self.process.fitted()
@@ -143,6 +144,11 @@ class BonanzaModel:
         )
         means, stds = self.scale.values(mean, std)
         return [Proposal(cells[kept[row]], float(means[row]), float(stds[row]), value) for row, value in chosen]
+
+    def _promising(self) -> list[Architecture]:
+        """Cells that the features speak for."""
+        features, targets = self.history.features, self.process.targets
+        return features.promising(self.history.seen, self.cells[-len(targets) :], targets) if features else []
 
     def _shift(self, means: NDArray[np.float64], cells: Sequence[Architecture]) -> NDArray[np.float64]:
         """What the network moves the process's ``means`` of these cells by; (n,)."""
@@ -171,7 +177,7 @@ class BonanzaModel:
         return np.sort(np.argsort(-np.concatenate(scores), kind="stable")[:most])
 
     def _distances(self, known: Sequence[Rows], others: Sequence[Rows]) -> list[Tensor]:
-        return scaled(known, others, scales_of(self.history.space, self.names))
+        return scaled(known, others, scales_of(self.history, self.names))
 
 
 def _chunks(views: Sequence[Rows], known: int) -> list[list[Rows]]:
@@ -180,20 +186,31 @@ def _chunks(views: Sequence[Rows], known: int) -> list[list[Rows]]:
     return [[view[start : start + size] for view in views] for start in range(0, len(views[0]), size)]
 
 
-def scales_of(space: SearchSpace, names: Sequence[str]) -> list[float]:
-    """The mean squared distance of two cells of ``space`` in each of the views ``names``."""
-    return [views_of(space).distances[name] for name in names]
+def names_of(options: BonanzaOptions, history: History) -> list[str]:
+    """The views that a process of ``history`` is of."""
+    return [*options.views.split("+"), *(["features"] if history.features else [])]
+
+
+def scales_of(history: History, names: Sequence[str]) -> list[float]:
+    """The mean squared distance of two cells of the space in each of the views ``names``."""
+    told = {"features": history.features.distance} if history.features else {}
+    known = views_of(history.space).distances | told
+    return [known[name] for name in names]
 
 
 def views_beside(
-    space: SearchSpace, known: Sequence[Architecture], others: Sequence[Architecture], names: Sequence[str]
+    history: History, known: Sequence[Architecture], others: Sequence[Architecture], names: Sequence[str]
 ) -> tuple[list[Rows], list[Rows]]:
     """The views ``names`` of the ``known`` cells and of ``others``, with the same columns."""
-    if is_listed(space):
-        catalogue = catalogue_of(space)
-        return catalogue.rows(known, names), catalogue.rows(others, names)
-    rows = zip(*(rows_of(cell, tuple(names)) for cell in (*known, *others)), strict=True)
-    views = [dense(view, width=NARROW if name == "wl" else WIDTH) for name, view in zip(names, rows, strict=True)]
+    cells = [*known, *others]
+    own = [name for name in names if name != "features"]
+    if is_listed(history.space):
+        views = catalogue_of(history.space).rows(cells, own)
+    else:
+        rows = zip(*(rows_of(cell, tuple(own)) for cell in cells), strict=True)
+        views = [dense(view, width=NARROW if name == "wl" else WIDTH) for name, view in zip(own, rows, strict=True)]
+    if history.features:
+        views.append(history.features.rows(cells, views[own.index("graf")] if "graf" in own else None))
     return [view[: len(known)] for view in views], [view[len(known) :] for view in views]
 
 
@@ -223,8 +240,8 @@ class Bonanza:
         most = MOST_LENT // max(1, len(studies))
         parts = [Told.of(one.observations, maximize=one.maximize, most=most) for one in studies]
         parts.append(own := Told.of(history.evidence, maximize=history.maximize, most=len(history.evidence)))
-        names = self.options.views.split("+")
-        known, _ = views_beside(history.space, [cell for part in parts for cell in part.cells], (), names)
+        names = names_of(self.options, history)
+        known, _ = views_beside(history, [cell for part in parts for cell in part.cells], (), names)
         ends = np.cumsum([len(part.cells) for part in parts])[:-1]
         views = zip(*(np.split(view, ends) for view in known), strict=True)
         *others, results = (
@@ -232,7 +249,7 @@ class Bonanza:
             for rows, part in zip(views, parts, strict=True)
         )
         prior = Prior(tuple(WEIGHTS[name] for name in names), tuple(LENGTHS[name] for name in names), noise=0.01)
-        start = warm_start.fit(results, others, scales_of(history.space, names), prior)
+        start = warm_start.fit(results, others, scales_of(history, names), prior)
         network = None
         if self.options.network:
             values = [observed.value for observed in own.observations]

@@ -8,6 +8,7 @@ are enough of them where the space holds enough.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from itertools import islice
 
 from bonanza.spaces import Architecture
@@ -24,16 +25,21 @@ BREED = 20
 """Best cells that are mutated and crossed."""
 
 
-def candidates(history: History, n: int, rng: random.Random) -> list[Architecture]:
+def candidates(
+    history: History, n: int, rng: random.Random, promising: Sequence[Architecture] = ()
+) -> list[Architecture]:
     """About ``n`` distinct unseen candidates and the neighbours of the best; at least ``n`` unless the space holds fewer.
 
     Args:
         history: At least one observed cell.
         n: How many.
         rng: Moved.
+        promising: Candidates for other reasons.
     """
     space = history.space
     unseen = Unseen(history.seen)
+    for cell in promising:
+        unseen.offer(cell)
     ranked = [observed.architecture for observed in history.best_first[:BREED]]
     for parent in ranked[:PARENTS]:
         neighbours = list(islice(space.neighbors(parent), MOST_LISTED))

@@ -20,6 +20,7 @@ import torch
 from bonanza.spaces import SearchSpace, space_from_spec
 from bonanza_server.search.batch import GREEDY
 from bonanza_server.search.censored import estimates
+from bonanza_server.search.features import features_of
 from bonanza_server.search.history import History, Observation, Source
 from bonanza_server.search.spec import strategy_spec
 from bonanza_server.search.strategy import Model, strategy_from_spec
@@ -39,7 +40,8 @@ class Snapshot:
     value) of the complete ones, which tell what the others might have come to; ``excluded`` are the ids of further cells never to be proposed (the observed and pending ones are added). ``seq`` is the
     number of results the study had when it was read, not its newest event: fits have events too, and when they end must not matter.
     ``sources`` are other studies that the strategy reads, {study, seq, space, maximize, observations}; ``seq`` is here the newest event of
-    each, which says what was read of it.
+    each, which says what was read of it. ``features`` are (canonical id, architecture, values by name) of cells that something is known of
+    without training, in the order of the ids.
     """
 
     space: dict[str, Any]
@@ -54,6 +56,7 @@ class Snapshot:
     sources: list[dict[str, Any]] = field(default_factory=list)
     pruned: list[tuple[int, dict[str, Any], list[list[float]]]] = field(default_factory=list)
     curves: list[tuple[list[list[float]], float]] = field(default_factory=list)
+    features: list[tuple[str, dict[str, Any], dict[str, float]]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +173,9 @@ def _study(snapshot: Snapshot) -> str:
 
 def _read(snapshot: Snapshot) -> str:
     """All that a model depends on, its study aside; what is pending or must not be proposed only matters to the proposals."""
-    return _digest([snapshot.seq, snapshot.observations, snapshot.sources, snapshot.pruned, snapshot.curves])
+    return _digest(
+        [snapshot.seq, snapshot.observations, snapshot.sources, snapshot.pruned, snapshot.curves, snapshot.features]
+    )
 
 
 def _digest(read: list[Any]) -> str:
@@ -190,7 +195,8 @@ def _history(snapshot: Snapshot) -> History:
     known = {cell.arch_id for cell in (*(one.architecture for one in (*observations, *pruned)), *pending)}
     sources = tuple(_source(read) for read in snapshot.sources)
     seen = frozenset(known.union(snapshot.excluded))
-    return History(space, snapshot.maximize, observations, pending, seen, sources, pruned)
+    features = features_of(space, snapshot.features)
+    return History(space, snapshot.maximize, observations, pending, seen, sources, pruned, features)
 
 
 def _source(read: dict[str, Any]) -> Source:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from bonanza.spaces import Architecture, SearchSpace
+
+if TYPE_CHECKING:
+    from bonanza_server.search.features import Features
 
 CENSORED_WEIGHT = 0.05
 """What the estimate of a pruned training weighs, in measurements. Accuracies at a third of the schedule rank cells with a correlation of about 0.8, so a
@@ -63,6 +67,8 @@ class History:
     none without observations.
 
     ``sources`` are the studies that the strategy's options name (``spec.studies``), in that order, without those that are gone.
+
+    ``features`` are what is known of cells without training them; None where nothing is.
     """
 
     space: SearchSpace
@@ -72,6 +78,7 @@ class History:
     seen: frozenset[str]
     sources: tuple[Source, ...] = ()
     censored: tuple[Observation, ...] = ()
+    features: Features | None = None
 
     @cached_property
     def evidence(self) -> tuple[Observation, ...]:

@@ -191,6 +191,15 @@ def sources_of(spec: object) -> dict[str, str]:
     return {pointer: name for name, pointer in named.items()}
 
 
+def reads_features(spec: object) -> bool:
+    """Whether a strategy of this spec learns from what is known of cells without training them; somebody's own is handed it, and may.
+
+    Raises:
+        InvalidStrategy: As :func:`strategy_options`.
+    """
+    return isinstance(strategy_options(spec), BonanzaOptions | OwnStrategy)
+
+
 def n_initial(spec: object) -> int | None:
     """Trials of the initial design before a study of this spec asks its model; None where the strategy needs no model.
 

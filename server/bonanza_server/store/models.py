@@ -189,6 +189,18 @@ reports = sa.Table(
     sa.ForeignKeyConstraint(["study_id", "number"], ["trials.study_id", "trials.number"], ondelete="CASCADE"),
 )
 
+features = sa.Table(
+    "features",
+    metadata,
+    sa.Column("study_id", Id, sa.ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("arch_id", sa.String(64), primary_key=True),
+    sa.Column(
+        "seq", sa.BigInteger, primary_key=True, autoincrement=False
+    ),  # of the event that told them: later ones go before
+    sa.Column("architecture", Json, nullable=False),
+    sa.Column("known", Json, nullable=False),  # {name: value}
+)
+
 events = sa.Table(
     "events",
     metadata,

@@ -87,11 +87,15 @@ class BayesianRegression:
         """Rows of an embedding in the scale of the posterior; (n, columns)."""
         return np.asarray((phi[:, self.columns] - self.centre) / self.width)
 
+    def mean(self, phi: Array) -> Array:
+        """The mean of the targets of phi; (n,)."""
+        return np.asarray(self.mean_t + self.std_t * (self.design(phi) @ self.m))
+
     def predict(self, phi: Array) -> tuple[Array, Array]:
         """Mean and std of the targets of phi, (n,) and (n,), the noise included (BONAS eq. 5)."""
         design = self.design(phi)
         variance = np.einsum("nd,de,ne->n", design, self.S, design) + 1.0 / self.beta
-        return self.mean_t + self.std_t * (design @ self.m), self.std_t * np.sqrt(np.maximum(variance, 0.0))
+        return self.mean(phi), self.std_t * np.sqrt(np.maximum(variance, 0.0))
 
 
 class UnknownWeights:

@@ -1,0 +1,128 @@
+"""Features: what a client knows of cells without training them, told at any time, read by the next fit, and shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from bonanza.spaces import space_from_spec
+from bonanza_server.lifecycle import features as kept
+from tests.server.engine.searches import Search, accuracy
+from tests.server.expect import problem
+from tests.server.lab import Json
+
+NB201 = space_from_spec({"kind": "nasbench201"})
+OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3")
+BONANZA = {"name": "bonanza", "n_initial": 2}
+
+
+def cell(number: int) -> Json:
+    """One of 4^6 architectures; no two of the first sixteen are the same network."""
+    return {"edges": [*[OPS[3]] * 4, OPS[number // 4 % 4], OPS[number % 4]]}
+
+
+def known(number: int, **features: float) -> Json:
+    return {"architecture": cell(number), "features": features}
+
+
+def told(search: Search, *cells: Json, status: int | None = None) -> Json:
+    return search.post("features", {"cells": list(cells)}, status)
+
+
+def test_the_next_fit_is_given_what_is_known_of_each_cell_by_its_id(search: Search) -> None:
+    search.begin(strategy=BONANZA)
+    fits = len(search.jobs)
+    answer = told(search, known(1, synflow=1e12), known(2, synflow=3e11, latency=4.5))
+    assert answer == {"changed": 2, "unchanged": 0}
+    search.until_fitted()
+    assert len(search.jobs) == fits + 1
+    given = {NB201.validate(cell(number)).arch_id: number for number in (1, 2)}
+    assert [(given[arch_id], values) for arch_id, _, values in search.jobs[-1].features] == [
+        (given[arch_id], {1: {"synflow": 1e12}, 2: {"synflow": 3e11, "latency": 4.5}}[given[arch_id]])
+        for arch_id in sorted(given)
+    ]
+    [event] = search.happened("features.told")
+    assert event["data"] == {"cells": 2, "names": ["latency", "synflow"]}
+
+
+def test_a_value_told_again_goes_before_the_first_and_what_is_known_already_is_no_news(search: Search) -> None:
+    search.begin(strategy=BONANZA)
+    told(search, known(1, a=1.0, b=2.0))
+    assert told(search, known(1, a=1.0)) == {"changed": 0, "unchanged": 1}
+    assert told(search, known(1, a=5.0), known(1, c=3.0)) == {"changed": 1, "unchanged": 0}
+    search.until_fitted()
+    assert search.jobs[-1].features[0][2] == {"a": 5.0, "b": 2.0, "c": 3.0}
+    assert [event["data"]["names"] for event in search.happened("features.told")] == [["a", "b"], ["a", "c"]]
+
+
+def test_features_before_the_first_result_wait_for_it(search: Search) -> None:
+    search.study(strategy=BONANZA, lease={"ttl_s": 86_400}, seed=search.seed)
+    told(search, known(1, a=1.0))
+    assert search.jobs == []
+    search.measure(2)
+    search.until_fitted()
+    assert len(search.jobs[-1].features) == 1
+
+
+def test_the_list_says_what_each_feature_is_worth_so_far(search: Search) -> None:
+    search.begin(results=3, strategy=BONANZA)
+    trials = [search.trial(number) for number in range(3)]
+    cells = [
+        {"architecture": trial["architecture"], "features": {"good": accuracy(trial["architecture"]), "flat": 1.0}}
+        for trial in trials
+    ]
+    told(search, *cells, known(1, bad=2.0))
+    found = search.get("/features")
+    assert (found["cells"], found["read"]) == (
+        4 - (NB201.validate(cell(1)).arch_id in {t["arch_id"] for t in trials}),
+        True,
+    )
+    by_name = {one["name"]: one for one in found["features"]}
+    assert list(by_name) == ["bad", "flat", "good"]
+    assert (by_name["good"]["cells"], by_name["good"]["measured"]) == (3, 3)
+    assert by_name["good"]["rank_correlation"] == pytest.approx(1.0)
+    assert by_name["flat"]["rank_correlation"] is None
+
+
+def test_the_list_says_when_the_strategy_does_not_read_them(search: Search) -> None:
+    search.begin()
+    told(search, known(1, a=1.0))
+    assert search.get("/features")["read"] is False
+
+
+def test_features_of_something_that_is_no_architecture_are_refused_and_none_is_kept(search: Search) -> None:
+    search.study()
+    wrong = {"architecture": {"edges": ["conv"] * 6}, "features": {"a": 1.0}}
+    answer = problem(
+        search.server.http.post(f"/v1/studies/{search.name}/features", json={"cells": [known(1, a=1.0), wrong]}),
+        "invalid-architecture",
+    )
+    assert answer["errors"][0]["pointer"].startswith("/cells/1/architecture")
+    assert search.get("/features") == {"cells": 0, "read": False, "features": []}
+    assert search.happened("features.told") == []
+
+
+@pytest.mark.parametrize("features", [{}, {"a": "1"}, {"a": None}, {"": 1.0}, {f"f{k}": 1.0 for k in range(33)}])
+def test_features_that_are_no_named_numbers_are_refused(search: Search, features: Json) -> None:
+    search.study()
+    body = {"cells": [{"architecture": cell(1), "features": features}]}
+    problem(search.server.http.post(f"/v1/studies/{search.name}/features", json=body), "invalid")
+
+
+def test_of_more_cells_than_a_fit_can_be_sent_none_is_kept(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "MOST_CELLS", 3)
+    search.study()
+    told(search, known(1, a=1.0), known(2, a=2.0))
+    body = {"cells": [known(3, a=1.0), known(4, a=1.0)]}
+    answer = problem(search.server.http.post(f"/v1/studies/{search.name}/features", json=body), "invalid")
+    assert "4 cells" in answer["detail"]
+    told(search, known(1, a=9.0), known(3, a=1.0))  # one of them is known: three in all
+    assert search.get("/features")["cells"] == 3
+
+
+def test_a_study_that_is_deleted_takes_its_features_with_it(search: Search) -> None:
+    search.study()
+    told(search, known(1, a=1.0))
+    path = f"/v1/studies/{search.name}"
+    assert search.server.http.delete(path).status_code == 204
+    search.study()
+    assert search.get("/features")["cells"] == 0
