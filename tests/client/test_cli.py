@@ -71,6 +71,7 @@ def test_a_command_without_arguments_shows_what_there_is(command: list[str], run
         "study show",
         "study best",
         "study features",
+        "score",
         "space show",
         "space sample",
         "space validate",
@@ -138,6 +139,22 @@ def test_features_of_a_file_are_told_and_shown(live: LiveServer, run: Run, tmp_p
     code, _, err = run(*at[:3], str(file), *at[3:])
     assert code == 1
     assert "line 4" in one_red_line(err)
+
+
+def test_scores_of_a_space_are_what_a_study_takes_for_features(live: LiveServer, run: Run, tmp_path: Path):
+    live.study("first")
+    file = tmp_path / "scores.jsonl"
+    code, out, _ = run("score", "nasbench201", "-n", "6", "--image", "3x8x8", "--out", str(file))
+    assert code == 0
+    assert f"bonanza study features NAME {file}" in out
+    code, out, _ = run("study", "features", "first", str(file), "--server", live.url)
+    assert code == 0
+    assert "told 6 architectures" in out
+    before = file.read_bytes()
+    code, _, err = run("score", '{"kind": "recurrent", "nodes": 8}', "--out", str(file))
+    assert code == 1
+    assert "networks for text" in one_red_line(err)
+    assert file.read_bytes() == before
 
 
 def test_a_study_that_differs_is_refused_with_the_fields(live: LiveServer, run: Run):

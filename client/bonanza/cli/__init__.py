@@ -1,4 +1,4 @@
-"""The command line: ``bonanza serve``, ``worker``, ``train``, ``bench``, ``study``, ``space``, ``export-code``, ``demo``, ``db``, ``key``, ``version``.
+"""The command line: ``bonanza serve``, ``worker``, ``train``, ``bench``, ``study``, ``space``, ``score``, ``export-code``, ``demo``, ``db``, ``key``, ``version``.
 
 A command decodes, calls once, prints. What goes wrong on purpose is a ``BonanzaError``, and ends as one red line and exit code 1.
 """
@@ -19,6 +19,7 @@ from bonanza.cli import (
     features,
     key,
     replay,
+    score,
     serve,
     space,
     study,
@@ -45,6 +46,7 @@ app.command(rich_help_panel="Run")(demo.demo)
 app.command(rich_help_panel="Run")(bench.bench)
 app.command(rich_help_panel="Run")(evaluate.evaluate)
 app.command("export-code", rich_help_panel="Look and steer")(export_code.export_code)
+app.command(rich_help_panel="Run")(score.score)
 app.command(rich_help_panel="Look and steer")(replay.replay)
 study.app.command()(features.features)
 app.add_typer(study.app, name="study", rich_help_panel="Look and steer")
