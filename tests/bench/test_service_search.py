@@ -24,6 +24,30 @@ def test_through_a_server_a_search_asks_for_the_same_cells_as_in_process(file: P
             assert one["outcome"][name] == other["outcome"][name]
 
 
+def test_what_is_known_beforehand_changes_a_search_and_does_so_through_a_server_too(file: Path, tmp_path: Path) -> None:
+    features = tmp_path / "known.jsonl"
+    cells = [json.loads(line)["architecture"] for line in file.read_text().splitlines()]
+    lines = [{"architecture": cell, "features": {"told": k * 7919 % 101}} for k, cell in enumerate(cells)]
+    elsewhere = {"architecture": {"edges": ["conv"] * 6}, "features": {"told": 1.0}}
+    features.write_text("\n".join(map(json.dumps, [*lines, elsewhere])))
+    given = [str(file), "--space", json.dumps(SPEC), "--trials", "12", "--noise", "seed", "--seeds", "1", "--jobs", "1"]
+    given += ["--strategies", "bonanza:n_initial=3", "--out", str(tmp_path / "out")]
+    for more in ([], ["--features", str(features)], ["--features", str(features), "--through-server"]):
+        ran = bench(*given, *more)
+        assert ran.returncode == 0, ran.stderr
+    assert f"told the features in known.jsonl ({len(cells)} architectures" in ran.stdout
+    without, inside, through = [
+        json.loads(line)["outcome"] for line in (tmp_path / "out" / "runs.jsonl").read_text().splitlines()
+    ]
+    assert inside["regrets"] == through["regrets"]
+    assert inside["hours"] == through["hours"]
+    assert (without["regrets"], without["hours"]) != (inside["regrets"], inside["hours"])
+    features.write_text('{"architecture": 3}\n')
+    refused = bench(*given, "--features", str(features))
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    assert "line 1" in refused.stderr
+
+
 def test_through_a_server_the_same_cells_are_confirmed_and_the_same_one_recommended(file: Path, tmp_path: Path) -> None:
     given = [str(file), "--space", json.dumps(SPEC), "--trials", "12", "--seeds", "1", "--jobs", "1", "--noise", "seed"]
     given += ["--confirm", "2x2", "--strategies", "bonanza:n_initial=3", "--out", str(tmp_path)]

@@ -63,6 +63,14 @@ def bench(
     targets: Annotated[
         str, typer.Option(help="Distances from the optimum, by commas, to within which queries are counted.")
     ] = "0.1",
+    features: Annotated[
+        str | None,
+        typer.Option(
+            help="JSON lines of features, as [bold]bonanza score[/] writes them, that our strategies are told beforehand.",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
     through_server: Annotated[
         bool,
         typer.Option(
@@ -84,7 +92,9 @@ def bench(
         from bonanza_server.bench.contestant import Confirm
         from bonanza_server.bench.race import Terms
     command.bench(
-        table=command.TableArguments(table, dataset, json.dumps(spec(space or "nasbench201", "kind")), not minimize),
+        table=command.TableArguments(
+            table, dataset, json.dumps(spec(space or "nasbench201", "kind")), not minimize, features
+        ),
         strategies=_names(strategies),
         peers=_names(peers),
         seeds=seeds,

@@ -8,7 +8,7 @@ import platform
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -37,10 +37,11 @@ class TableArguments:
     dataset: str
     space: str
     maximize: bool
+    features: str | None = None
 
     def load(self) -> Table:
         """The table."""
-        return load(self.name, self.dataset, self.space, self.maximize)
+        return load(self.name, self.dataset, self.space, self.maximize, self.features)
 
 
 def bench(
@@ -66,6 +67,7 @@ def bench(
     if len({one.label for one in contestants}) < len(contestants):
         raise CannotBench("a contestant is named twice; its searches would be the same")
     loaded = table.load()
+    terms = replace(terms, features=loaded.known.label if loaded.known else None)
     for contestant in contestants:
         if contestant.peer:
             contestant.start(loaded, 0)  # a peer that cannot take part says so before anything is run

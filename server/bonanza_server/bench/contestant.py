@@ -20,6 +20,7 @@ from bonanza_server.bench.errors import CannotBench
 from bonanza_server.bench.table import Table
 from bonanza_server.lifecycle.posterior import Cell, recommended
 from bonanza_server.search.correlation import spearman
+from bonanza_server.search.features import features_of
 from bonanza_server.search.fit import order_of
 from bonanza_server.search.history import History, Observation
 from bonanza_server.search.spec import InvalidStrategy, n_initial, strategy_names, strategy_spec
@@ -137,14 +138,15 @@ def _value(text: str) -> Any:
 
 
 class StrategySearch:
-    """One of our strategies: fitted anew to all results at each ask, with a generator of (seed, results), as the server does."""
+    """One of our strategies: fitted anew to all results at each ask, with a generator of (seed, what was told so far), as the server does."""
 
     def __init__(self, strategy: Strategy, table: Table, seed: int) -> None:
         self._strategy, self._table, self._seed = strategy, table, seed
+        self._features = features_of(table.space, table.known.cells) if table.known else None
         self._values: dict[Architecture, list[float]] = {}
         self._predictions: dict[Architecture, tuple[float, float]] = {}
         self._seen: set[str] = set()
-        self._told = 0
+        self._told = len(table.known.batches) if table.known else 0
 
     def begin(self, architecture: Architecture) -> None:
         """Nothing: what is pending is said when it is asked."""
@@ -200,4 +202,11 @@ class StrategySearch:
     def _history(self, pending: Sequence[Architecture]) -> History:
         seen = self._seen.union(cell.arch_id for cell in pending)
         observed = tuple(Observation(cell, tuple(values), k) for k, (cell, values) in enumerate(self._values.items()))
-        return History(self._table.space, self._table.maximize, observed, tuple(pending), frozenset(seen))
+        return History(
+            self._table.space,
+            self._table.maximize,
+            observed,
+            tuple(pending),
+            frozenset(seen),
+            features=self._features,
+        )

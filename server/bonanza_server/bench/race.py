@@ -34,6 +34,7 @@ class Terms:
     ``trials`` is the budget that regrets are read within. With ``mean`` values a search that has not found the optimum by then goes
     on to ``cap``, and one that has found it ends; with single seeds nobody can know that it was found, and the budget is the end.
     ``confirm``: the last trials of the budget measure the best cells again. ``through_server``: our strategies are asked over HTTP.
+    ``features``: the label of what they are told beforehand.
     """
 
     trials: int
@@ -42,6 +43,7 @@ class Terms:
     mean: bool
     confirm: Confirm | None = None
     through_server: bool = False
+    features: str | None = None
 
     @property
     def limit(self) -> int:

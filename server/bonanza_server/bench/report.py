@@ -32,12 +32,14 @@ def markdown(
     budget = f"cap {terms.cap}, a miss counts {MISS * terms.cap}" if terms.mean else f"{terms.trials} trials"
     if terms.confirm is not None:
         budget += f", the last {terms.confirm.trials} of them to measure the {terms.confirm.top} best cells {terms.confirm.seeds} times more"
+    told = f" Our strategies are told the features in {terms.features}." if terms.features else ""
     parts = [
         f"## {table.name}",
         (
             f"{table.grouping}; the optimum is {table.optimum:.3f}. {seeds} seeds, {terms.workers} "
             f"{'worker' if terms.workers == 1 else 'workers, asynchronous, on a virtual clock'}; a trial's value is {values}; {budget}. "
             "Means ± standard errors over the seeds."
+            f"{told}"
         ),
         queries(outcomes, terms, targets),
         regrets(outcomes, terms),

@@ -51,6 +51,7 @@ class Search:
             "noise": "mean" if terms.mean else "seed",
             **({"confirm": asdict(terms.confirm)} if terms.confirm else {}),
             **({"through_server": True} if terms.through_server else {}),
+            **({"features": terms.features} if terms.features else {}),
         }
 
 

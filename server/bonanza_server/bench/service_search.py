@@ -62,6 +62,8 @@ class ServiceSearch:
             budget={"max_failures": 1_000_000},
             seed=seed,
         )
+        for batch in table.known.batches if table.known else []:
+            self._study.tell_features(batch)
         self._space = table.space
         self._trials: dict[str, list[Trial]] = {}
         self._told: set[str] = set()

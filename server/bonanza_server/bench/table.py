@@ -26,6 +26,7 @@ from bonanza.worker.tablefile import TableFileEvaluator
 from bonanza.worker.tabular import load_nasbench201, official
 from bonanza_server.bench import nasbench101, nats
 from bonanza_server.bench.errors import CannotBench
+from bonanza_server.bench.features import KnownCells, read
 from bonanza_server.bench.nats import is_nats
 
 NASBENCH201 = "nasbench201"
@@ -54,6 +55,8 @@ class Table:
         self.space = space
         self.grouping = grouping
         self.maximize = maximize
+        self.known: KnownCells | None = None
+        """What our strategies are told of the architectures beforehand."""
         self._entries = entries
         choose = max if maximize else min
         self.best_key = choose(entries, key=lambda key: entries[key].mean)
@@ -99,7 +102,7 @@ class Table:
 
 
 @cache
-def load(name: str, dataset: str, space: str, maximize: bool) -> Table:
+def load(name: str, dataset: str, space: str, maximize: bool, features: str | None = None) -> Table:
     """The table ``nasbench201`` of a data set, or that of a file.
 
     Args:
@@ -107,21 +110,28 @@ def load(name: str, dataset: str, space: str, maximize: bool) -> Table:
         dataset: ``cifar10``, ``cifar100`` or ``imagenet16-120`` of NAS-Bench-201; of no meaning for others.
         space: The space of the architectures in JSON lines, as JSON text; of no meaning for others.
         maximize: Whether a larger value is better.
+        features: A file of what is known of the architectures without training them.
 
     Raises:
         CannotBench: There is no such table, or its file is not one.
     """
-    path = Path(name)
     try:
-        if name == NASBENCH201:
-            table = load_nasbench201(dataset)
-            rows = [(cell.text, tuple(cell.values), cell.seconds) for cell in table.values()]
-            return _nasbench201(table.name, rows)
-        if is_nats(path):
-            return _nasbench201(f"{NASBENCH201}/{dataset} ({path.name})", nats.read(path, dataset))
-        return _file(path, space, maximize)
+        table = _load(name, dataset, space, maximize)
     except BrokenEvaluator as error:
         raise CannotBench(str(error)) from error
+    table.known = None if features is None else read(Path(features), table.space)
+    return table
+
+
+def _load(name: str, dataset: str, space: str, maximize: bool) -> Table:
+    path = Path(name)
+    if name == NASBENCH201:
+        table = load_nasbench201(dataset)
+        rows = [(cell.text, tuple(cell.values), cell.seconds) for cell in table.values()]
+        return _nasbench201(table.name, rows)
+    if is_nats(path):
+        return _nasbench201(f"{NASBENCH201}/{dataset} ({path.name})", nats.read(path, dataset))
+    return _file(path, space, maximize)
 
 
 def _nasbench201(name: str, rows: Sequence[tuple[str, tuple[float, ...], float]]) -> Table:
