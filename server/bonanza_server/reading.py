@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import heapq
@@ -28,8 +29,8 @@ from bonanza_server.access import visible
 from bonanza_server.answers import model_answer, moment, study_answer, trial_answer, trial_fields
 from bonanza_server.engine import POOL_SIZE, Engine
 from bonanza_server.errors import Refused, no_study, no_trial
+from bonanza_server.lifecycle import features
 from bonanza_server.lifecycle.archive import write
-from bonanza_server.lifecycle.features import summary
 from bonanza_server.lifecycle.ledger import Row
 from bonanza_server.lifecycle.modelling import measured_cells, rank_correlation
 from bonanza_server.lifecycle.pool import Pools
@@ -158,7 +159,8 @@ class Reading:
 
     async def features(self, name: str) -> FeatureList:
         """What is known of a study's architectures without training them."""
-        return await self._database.read(lambda connection: summary(connection, find_study(connection, name)))
+        found = await self._database.read(lambda connection: features.read(connection, find_study(connection, name)))
+        return await asyncio.to_thread(found.summary)
 
     async def best(self, name: str, k: int) -> RankedList:
         """The ``k`` best cells, best first, by what is known of their true values; of equal ones the earliest."""

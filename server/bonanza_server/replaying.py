@@ -20,7 +20,7 @@ from bonanza_server.fitting import FitJob, FitResult, fit, rank
 from bonanza_server.lifecycle.archive import Archive
 from bonanza_server.lifecycle.ask import draws, sample_rng
 from bonanza_server.lifecycle.ledger import Row
-from bonanza_server.lifecycle.modelling import history_of, merged, ranked_by_mean, source_of
+from bonanza_server.lifecycle.modelling import Known, history_of, merged, ranked_by_mean, source_of
 from bonanza_server.lifecycle.phases import draws_of
 from bonanza_server.lifecycle.replay import Replay
 
@@ -103,19 +103,19 @@ def check(
     choices = {event["data"]["read"]: event for event in archive.events if event["kind"] == "confirm.chosen"}
     made: dict[int, Future[FitResult]] = {}
     chosen: list[tuple[dict[str, Any], Future[list[tuple[int, float, float | None]]]]] = []
-    draw = _Drawing(space)
+    draw, known = _Drawing(space), _KnownAt(archive)
     for so_far, event in _moments(archive):
         draw.look(so_far, event, found)
         so_far.add(event)
         if event["seq"] in wanted:
             published = wanted[event["seq"]]
-            made[published["version"]] = executor.submit(fit, _job(archive, so_far, published, others))
+            made[published["version"]] = executor.submit(fit, _job(archive, so_far, published, others, known))
         if event["seq"] in choices:
             choice = choices[event["seq"]]
             if _unknown(choice, others):
                 found.not_checked["choice to confirm (it read other studies)"] += 1
             elif choice["data"]["by"] == "model":
-                chosen.append((choice, executor.submit(rank, _job(archive, so_far, choice["data"], others))))
+                chosen.append((choice, executor.submit(rank, _job(archive, so_far, choice["data"], others, known))))
             else:
                 future: Future[list[tuple[int, float, float | None]]] = Future()
                 future.set_result(ranked_by_mean(history_of(so_far.study(), {}, _trials(so_far))))
@@ -132,6 +132,22 @@ def check(
     return found
 
 
+class _KnownAt:
+    """What was known of cells without training them at each event: one list for all fits between two tells."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._told = [feature for _, feature in archive.features]
+        self._seq, self._known = 0, list[Known]()
+
+    def at(self, event: int) -> list[Known]:
+        """After ``event``."""
+        newest = max((feature["seq"] for feature in self._told if feature["seq"] <= event), default=0)
+        if newest != self._seq:
+            self._seq = newest
+            self._known = merged(feature for feature in self._told if feature["seq"] <= newest)
+        return self._known
+
+
 def _moments(archive: Archive) -> Iterator[tuple[Replay, dict[str, Any]]]:
     """Each event with the study as it was before it."""
     so_far = Replay()
@@ -143,11 +159,13 @@ def _trials(so_far: Replay) -> list[Row]:
     return list(so_far.tables.trials.values())
 
 
-def _job(archive: Archive, so_far: Replay, made: Mapping[str, Any], others: Mapping[str, Archive]) -> FitJob:
+def _job(
+    archive: Archive, so_far: Replay, made: Mapping[str, Any], others: Mapping[str, Archive], known: _KnownAt
+) -> FitJob:
     study = so_far.study()
     read = history_of(study, archive.header["space"], _trials(so_far))
     sources = [_source(others[source["study"]], source) for source in made.get("sources", ())]
-    told = merged(feature for feature in archive.features if feature["seq"] <= study["last_event"])
+    told = known.at(study["last_event"])
     return job_of(read._replace(sources=sources, features=told), pool_size=archive.header["pool_size"])
 
 

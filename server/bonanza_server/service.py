@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DataError, IntegrityError
 
 from bonanza.schemas import AskAnswer, AskRequest, Study, StudyChange, StudySpec
-from bonanza.spaces import InvalidSpace, SearchSpace, space_from_spec
+from bonanza.spaces import Architecture, InvalidSpace, SearchSpace, space_from_spec
 from bonanza_server import meters
 from bonanza_server.access import my_place, project
 from bonanza_server.answers import model_status, study_answer, trial_answer
@@ -31,7 +31,7 @@ from bonanza_server.lifecycle.ledger import Ledger, Row, open_ledger
 from bonanza_server.lifecycle.pool import Pools
 from bonanza_server.reading import find_study
 from bonanza_server.search.spec import InvalidStrategy, strategy_spec
-from bonanza_server.spaces import Parsed, Spaces, parse
+from bonanza_server.spaces import Spaces, parse
 from bonanza_server.store.database import Database
 from bonanza_server.store.idempotency import Key, recall, remember
 from bonanza_server.waiting import WaitingRoom
@@ -160,23 +160,6 @@ class Service:
 
         return await self._once(key, run)
 
-    async def parsed(self, name: str, values: Sequence[object], pointer: str) -> Parsed:
-        """The architectures of a long body, parsed on a thread of their own: thousands take seconds, for which nobody's tell should wait.
-
-        Raises:
-            Refused: there is no such study, or one of ``values`` is no architecture of its space; ``pointer``, with its index, says where it stands.
-        """
-
-        def find(connection: Connection) -> tuple[str, SearchSpace]:
-            space_hash: str = find_study(connection, name)["space_hash"]
-            return space_hash, self.spaces.get(connection, space_hash)
-
-        space_hash, space = await self.database.read(find)
-        cells = await asyncio.to_thread(
-            lambda: [parse(space, value, pointer.format(index)) for index, value in enumerate(values)]
-        )
-        return Parsed(space_hash, cells)
-
     async def change(self, name: str, work: Callable[[Ledger], None]) -> None:
         """Run ``work`` on the locked study in one transaction."""
 
@@ -201,7 +184,56 @@ class Service:
 
         ``attempt``: the trial's number and the lease token that the request is about, to be locked with the study.
         """
+        return await self._once(key, partial(self._post, name, work, key, attempt=attempt, status=status, wakes=wakes))
 
+    async def post_cells(
+        self,
+        name: str,
+        values: Sequence[object],
+        pointer: str,
+        work: Callable[[Ledger, list[Architecture]], BaseModel],
+        key: Key | None,
+        *,
+        status: int = 200,
+        wakes: int = 1,
+    ) -> Reply:
+        """``post`` of a body with architectures, which are parsed and identified before it locks the study: thousands take seconds.
+
+        Raises:
+            Refused: there is no such study, or one of ``values`` is no architecture of its space; ``pointer`` with its index says where it stands.
+        """
+
+        async def run() -> Reply:
+            replayed = await self.database.read(partial(self._recall, key=key)) if key is not None else None
+            if replayed is not None:
+                return replayed
+            space_hash, space = await self.database.read(partial(self._space, name=name))
+            cells = await asyncio.to_thread(_parsed, space, values, pointer)
+
+            def locked(ledger: Ledger) -> BaseModel:
+                if ledger.study["space_hash"] != space_hash:
+                    detail = f"study {name!r} was deleted and made anew in another space meanwhile: look at it, then send this again"
+                    raise Refused("conflict", detail)
+                return work(ledger, cells)
+
+            return await self._post(name, locked, key, status=status, wakes=wakes)
+
+        return await self._once(key, run)
+
+    def _space(self, connection: Connection, *, name: str) -> tuple[str, SearchSpace]:
+        space_hash: str = find_study(connection, name)["space_hash"]
+        return space_hash, self.spaces.get(connection, space_hash)
+
+    async def _post(
+        self,
+        name: str,
+        work: Callable[[Ledger], BaseModel],
+        key: Key | None,
+        *,
+        attempt: tuple[int, str] | None = None,
+        status: int,
+        wakes: int,
+    ) -> Reply:
         def transaction(connection: Connection) -> tuple[Reply, Row | None]:
             with self._locked(connection, name, key, attempt) as ledger:
                 if isinstance(ledger, Reply):
@@ -211,15 +243,12 @@ class Service:
                 remember(connection, project(), key, status=status, body=body, now=ledger.now)
             return Reply(status, body), ledger.study
 
-        async def run() -> Reply:
-            reply, study = await self._write(name, transaction)
-            if study is not None:
-                self.engine.notify(study)
-                if wakes:
-                    self.waiting.announce(my_place(name))
-            return reply
-
-        return await self._once(key, run)
+        reply, study = await self._write(name, transaction)
+        if study is not None:
+            self.engine.notify(study)
+            if wakes:
+                self.waiting.announce(my_place(name))
+        return reply
 
     async def ask(
         self,
@@ -356,6 +385,14 @@ class Service:
 
         task.add_done_callback(done)
         return await asyncio.shield(task)
+
+
+def _parsed(space: SearchSpace, values: Sequence[object], pointer: str) -> list[Architecture]:
+    """The architectures, each of which remembers its id by now: that is what takes long."""
+    cells = [parse(space, value, pointer.format(index)) for index, value in enumerate(values)]
+    for cell in cells:
+        _ = cell.arch_id
+    return cells
 
 
 def _open(text: str) -> tuple[Archive, SearchSpace]:

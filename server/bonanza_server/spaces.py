@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from bonanza.spaces import Architecture, InvalidArchitecture, SearchSpace, space_from_spec
-from bonanza_server.errors import Refused, invalid
+from bonanza_server.errors import invalid
 from bonanza_server.store.models import spaces
 
 MOST_ENUMERATED = 200_000
@@ -50,24 +48,6 @@ def _distinct(space: SearchSpace) -> list[Architecture]:
     for architecture in space.enumerate():
         first.setdefault(architecture.arch_id, architecture)
     return list(first.values())
-
-
-@dataclass(frozen=True)
-class Parsed:
-    """Architectures of the space with that hash, which were parsed before any transaction began."""
-
-    space_hash: str
-    cells: list[Architecture]
-
-    def of(self, study: dict[str, Any]) -> list[Architecture]:
-        """The architectures, now that ``study`` is locked.
-
-        Raises:
-            Refused: the study of that name is another by now.
-        """
-        if study["space_hash"] != self.space_hash:
-            raise Refused("conflict", f"study {study['name']!r} was deleted and made anew in another space meanwhile")
-        return self.cells
 
 
 def parse(space: SearchSpace, value: object, pointer: str) -> Architecture:

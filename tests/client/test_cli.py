@@ -135,10 +135,17 @@ def test_features_of_a_file_are_told_and_shown(live: LiveServer, run: Run, tmp_p
     assert "random does not learn from features; bonanza does" in out
     code, out, _ = run(*at, "--json")
     assert json.loads(out)["features"][0]["cells"] == 3
-    file.write_text("\n".join([*lines, '{"architecture": 3}']))
-    code, _, err = run(*at[:3], str(file), *at[3:])
-    assert code == 1
-    assert "line 4" in one_red_line(err)
+    fine = json.dumps({"architecture": {"edges": ["skip_connect"] * 6}, "features": {"more": 1}})
+    for wrong in (
+        '{"architecture": 3}',
+        '{"architecture": {"edges": []}, "features": {"more": 1}}',
+        lines[0][:-4] + "NaN}}",
+    ):
+        file.write_text("\n".join([fine, wrong]))
+        code, _, err = run(*at[:3], str(file), *at[3:])
+        assert code == 1
+        assert "line 2" in one_red_line(err)
+        assert '"more"' not in run(*at, "--json")[1], "all of it or nothing"
 
 
 def test_scores_of_a_space_are_what_a_study_takes_for_features(live: LiveServer, run: Run, tmp_path: Path):

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bonanza_server.lifecycle.archive import DamagedArchive, read, write
+from bonanza_server.lifecycle.archive import Archive, DamagedArchive, read, write
 from bonanza_server.lifecycle.transfer import check as check_space
 from bonanza_server.replaying import Checked, check
 from bonanza_server.store.database import Database
@@ -201,11 +201,30 @@ def test_a_study_that_was_told_features_replays_with_what_was_known_at_each_fit(
     lines = text.splitlines(keepends=True)
     place = next(k for k, line in enumerate(lines) if '"feature": {' in line)
     feature = json.loads(lines[place])["feature"]
-    for wrong in ({"arch_id": "0" * 20}, {"known": {"a": "high"}}, {"known": None}, {"seq": 1}, {"architecture": {}}):
+    wrongs: list[dict[str, Any]] = [
+        {"arch_id": "0" * 20},
+        {"seq": 1},
+        {"seq": [2]},
+        {"architecture": {}},
+        {"known": None},
+    ]
+    wrongs += [{"known": {"a": value}} for value in ("high", True, None, 10**400)]
+    for wrong in wrongs:
         bent = read("".join([*lines[:place], next(iter(write([("feature", feature | wrong)]))), *lines[place + 1 :]]))
         with pytest.raises(DamagedArchive) as caught:
             check_space(bent)
         assert caught.value.line == place + 1
+    doubled, lost = archive_of(lines, place, 2), archive_of(lines, place, 0)
+    with pytest.raises(DamagedArchive, match="no event says"):
+        check_space(doubled)
+    with pytest.raises(DamagedArchive, match="not all there"):
+        check_space(lost)
+
+
+def archive_of(lines: list[str], place: int, times: int) -> Archive:
+    """An export with the line at ``place`` so many times, and an end that counts it so."""
+    kept = [*lines[:place], *lines[place : place + 1] * times, *lines[place + 1 : -1]]
+    return read("".join([*kept, next(iter(write([("end", {"lines": len(kept)})])))]))
 
 
 @pytest.fixture(scope="module")

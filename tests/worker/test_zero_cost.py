@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from bonanza.spaces import space_from_spec
-from bonanza.worker.networks import NoNetwork
+from bonanza.worker.networks import NoNetwork, build
 from bonanza.worker.zero_cost import naswot, scores, small, synflow
 
 NB201 = space_from_spec({"kind": "nasbench201"})
@@ -60,6 +60,26 @@ def test_more_convolutions_in_a_row_have_more_flow_and_tell_images_apart() -> No
     flows = [one["synflow"] for one in found]
     assert flows == sorted(flows)
     assert found[0]["naswot"] < min(found[1]["naswot"], found[2]["naswot"])
+
+
+def test_synflow_is_of_the_network_as_it_was_made() -> None:
+    cell = NB201.validate({"edges": ["nor_conv_3x3"] * 6})
+    torch.manual_seed(0)
+    fresh = build(NB201, cell, skeleton=small(NB201), classes=10, shape=(3, 16, 16))
+    found = scores(NB201, cell, skeleton=small(NB201), shape=(3, 16, 16), seed=0)
+    assert found["synflow"] == pytest.approx(synflow(fresh, (3, 16, 16)), rel=1e-12)
+
+
+def test_a_pool_is_scored_as_the_space_within() -> None:
+    darts = space_from_spec({"kind": "darts"})
+    rng = random.Random(0)
+    one, other = darts.sample(rng), darts.sample(rng)
+    mixed = darts.validate({**one.json, "normal": other.json["normal"]})
+    pool = space_from_spec({"kind": "pool", "of": {"kind": "darts"}, "architectures": [one.json, mixed.json]})
+    shape = (3, 8, 8)
+    found = [scores(pool, pool.validate(cell.json), skeleton=small(pool), shape=shape) for cell in (one, mixed)]
+    assert found == [scores(darts, cell, skeleton=small(darts), shape=shape) for cell in (one, mixed)]
+    assert found[0] != found[1]
 
 
 def test_a_space_of_text_has_none() -> None:

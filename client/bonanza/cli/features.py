@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from itertools import islice
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 
 from bonanza.cli.console import console, say, table
-from bonanza.cli.options import DEFAULT_SERVER, AsJson, Key, Server, file_text
+from bonanza.cli.options import DEFAULT_SERVER, AsJson, Key, Server
 from bonanza.cli.study import Name, connect, print_json
-from bonanza.errors import InvalidRequest
-
-AT_ONCE = 5_000
-"""Cells in one request."""
+from bonanza.known import AT_ONCE, read
 
 
 def features(
@@ -33,12 +28,12 @@ def features(
     as_json: AsJson = False,
 ) -> None:
     """Tell or show what is known of architectures without training them: zero-cost scores, latencies, early accuracies."""
-    given = [] if file is None else list(cells(file))
     with connect(server, key) as client:
         study = client.study(name)
-        changed, rest = 0, iter(given)
-        while some := list(islice(rest, AT_ONCE)):
-            changed += study.tell_features(some).changed
+        given = [] if file is None else list(read(Path(file), study.space))  # all of it, before any is told
+        changed = sum(
+            study.tell_features(given[first : first + AT_ONCE]).changed for first in range(0, len(given), AT_ONCE)
+        )
         found = study.features()
     if as_json:
         print_json(found.model_dump(mode="json"))
@@ -55,21 +50,3 @@ def features(
     console().print(table(*columns, rows=rows, right=columns[1:]))
     if not found.read:
         say(f"The strategy {escape(study.info.strategy['name'])} does not learn from features; [bold]bonanza[/] does.")
-
-
-def cells(file: str) -> Iterator[tuple[Any, dict[str, float]]]:
-    """The architectures of a file with what is known of each.
-
-    Raises:
-        InvalidRequest: a line is not what it should be; nothing was told then.
-    """
-    for number, line in enumerate(file_text(file).splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            found = json.loads(line)
-            yield found["architecture"], dict(found["features"])
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise InvalidRequest(
-                f'{file}, line {number}: a line is {{"architecture": …, "features": {{"name": number}}}} ({type(error).__name__}: {error})'
-            ) from error

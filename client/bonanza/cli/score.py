@@ -55,17 +55,19 @@ def score(
     drawn = list(distinct(searched, count, seed))
     try:
         zero_cost.scores(searched, drawn[0], skeleton=skeleton, shape=shape)  # before a file is written over
+        written = 0
         with out.open("w", encoding="utf-8") as file:
             for cell in track(drawn, "scoring", console=console(stderr=True)):
                 found = zero_cost.scores(searched, cell, skeleton=skeleton, shape=shape)
                 if found:
                     file.write(json.dumps({"architecture": cell.json, "features": found}) + "\n")
+                    written += 1
     except NoNetwork as error:
         raise InvalidRequest(str(error)) from error
     except OSError as error:
         raise InvalidRequest(f"cannot write {out}: {error.strerror}") from error
     say(
-        f"[green]scored[/] {len(drawn):,} architectures in {escape(str(out))}. Tell a study of them:",
+        f"[green]scored[/] {written:,} architectures in {escape(str(out))}. Tell a study of them:",
         f"  [cyan]bonanza study features NAME {escape(str(out))}[/]",
     )
 

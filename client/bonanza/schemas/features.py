@@ -39,7 +39,8 @@ class FeatureColumn(Answer):
     cells: int = Field(description="architectures that have it")
     measured: int = Field(description="those of them that the study has measured, the newest 500 at most")
     rank_correlation: float | None = Field(
-        default=None, description="Kendall's tau of the feature and the values of those; null where it is not defined"
+        default=None,
+        description="Kendall's tau of the feature and the values of those, of either sign; null where it is not defined",
     )
 
 

@@ -12,12 +12,14 @@ They tell good architectures from bad ones and not the best from the good: featu
 from __future__ import annotations
 
 import math
+from copy import deepcopy
 from typing import Final
 
 import torch
 from torch import Tensor, nn
 
 from bonanza.spaces import Architecture, SearchSpace
+from bonanza.spaces.pool import Pool
 from bonanza.worker.networks import Shape, Skeleton, build
 
 IMAGES: Final = 32
@@ -28,7 +30,8 @@ SMALL: Final = {"darts": 3, "nasnet": 3}
 
 def small(space: SearchSpace, *, channels: int = 8, builder: str | None = None) -> Skeleton:
     """The least network that has every cell of ``space`` in it; its scores rank architectures as those of the published one do."""
-    return Skeleton(channels, SMALL.get(space.kind, 1), builder=builder)
+    kind = space.of.kind if isinstance(space, Pool) else space.kind
+    return Skeleton(channels, SMALL.get(kind, 1), builder=builder)
 
 
 def scores(
@@ -43,7 +46,8 @@ def scores(
         torch.manual_seed(seed)
         network = build(space, architecture, skeleton=skeleton, classes=CLASSES, shape=shape)
         images = torch.randn(IMAGES, *shape)
-        found = {"naswot": naswot(network, images), "synflow": synflow(network, shape)}
+        # Each by a network as it was made: one moves the statistics of batch normalisation, the other makes the weights absolute.
+        found = {"naswot": naswot(deepcopy(network), images), "synflow": synflow(network, shape)}
     return {name: value for name, value in found.items() if value is not None and math.isfinite(value)}
 
 

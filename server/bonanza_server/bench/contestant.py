@@ -138,7 +138,7 @@ def _value(text: str) -> Any:
 
 
 class StrategySearch:
-    """One of our strategies: fitted anew to all results at each ask, with a generator of (seed, what was told so far), as the server does."""
+    """One of our strategies: fitted anew to all results at each ask, with a generator of (seed, results), as the server does."""
 
     def __init__(self, strategy: Strategy, table: Table, seed: int) -> None:
         self._strategy, self._table, self._seed = strategy, table, seed
@@ -146,7 +146,7 @@ class StrategySearch:
         self._values: dict[Architecture, list[float]] = {}
         self._predictions: dict[Architecture, tuple[float, float]] = {}
         self._seen: set[str] = set()
-        self._told = len(table.known.batches) if table.known else 0
+        self._told = 0
 
     def begin(self, architecture: Architecture) -> None:
         """Nothing: what is pending is said when it is asked."""

@@ -22,6 +22,7 @@ from bonanza.client import Client
 from bonanza.demo.children import Children
 from bonanza.demo.own_server import start_server, wait_for
 from bonanza.extensions import VARIABLE
+from bonanza.known import AT_ONCE
 from bonanza.spaces import Architecture
 from bonanza.trial import Trial
 from bonanza_server.bench.contestant import Confirm
@@ -62,8 +63,9 @@ class ServiceSearch:
             budget={"max_failures": 1_000_000},
             seed=seed,
         )
-        for batch in table.known.batches if table.known else []:
-            self._study.tell_features(batch)
+        cells = table.known.cells if table.known else []
+        for first in range(0, len(cells), AT_ONCE):
+            self._study.tell_features([(cell, features) for _, cell, features in cells[first : first + AT_ONCE]])
         self._space = table.space
         self._trials: dict[str, list[Trial]] = {}
         self._told: set[str] = set()

@@ -42,7 +42,7 @@ class DamagedArchive(ValueError):
 
 @dataclass
 class Archive:
-    """A study as its export has it; ``lines`` are the places of its events in the text, ``feature_lines`` those of its features."""
+    """A study as its export has it; ``lines`` are the places of its events in the text, and each of its features has its own."""
 
     header: dict[str, Any]
     replay: Replay
@@ -51,18 +51,7 @@ class Archive:
     fits: list[dict[str, Any]] = field(default_factory=list)
     curves: list[dict[str, Any]] = field(default_factory=list)
     explanations: list[dict[str, Any]] = field(default_factory=list)
-    features: list[dict[str, Any]] = field(default_factory=list)
-    feature_lines: list[int] = field(default_factory=list)
-
-    def of(self, kind: str) -> list[dict[str, Any]]:
-        """The records of a ``kind`` that is kept as it comes."""
-        kept = {
-            "fit": self.fits,
-            "curve": self.curves,
-            "explanation": self.explanations,
-            "feature": self.features,
-        }
-        return kept[kind]
+    features: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
 
 
 def write(records: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[str]:
@@ -103,9 +92,10 @@ def read(text: str) -> Archive:
             raise DamagedArchive(count, "a second study begins: a file holds one")
         elif kind == "event":
             _event(archive, count, content)
+        elif kind == "feature":
+            archive.features.append((count, content))
         else:
-            archive.of(kind).append(content)
-            archive.feature_lines += [count] * (kind == "feature")
+            {"fit": archive.fits, "curve": archive.curves, "explanation": archive.explanations}[kind].append(content)
     if archive is None or not ended:
         raise DamagedArchive(count + 1, "the file ends too early: it was cut off while it was written or copied")
     if not archive.events:

@@ -7,21 +7,23 @@ study replays. The event itself says only how many cells and which features: who
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from bonanza.schemas import FeatureList, FeaturesAnswer
+from bonanza.schemas import FeatureColumn, FeatureList, FeaturesAnswer
 from bonanza.spaces import Architecture
 from bonanza_server.errors import Refused
 from bonanza_server.lifecycle.ledger import Ledger, Row
 from bonanza_server.lifecycle.modelling import PAIRS, Known, kendall_tau, merged, read_features
 from bonanza_server.search.spec import reads_features
-from bonanza_server.store.models import features, trials
+from bonanza_server.store.models import events, features, trials
 
 MOST_CELLS = 50_000
-"""Cells of one study: a fit is sent what is known of all of them, some 10 MB."""
+"""Cells of one study: a fit is sent what is known of all of them, 20 MB and more."""
+MOST_NAMES = 32
+"""Features of one study: each is a column of the model, and a regression."""
 IDS_AT_ONCE = 500
 
 
@@ -29,27 +31,21 @@ def tell(ledger: Ledger, cells: Sequence[Architecture], values: Sequence[Mapping
     """Keep the ``values`` of ``cells``; of equal cells the last that names a feature has the word.
 
     Raises:
-        Refused: something would be known of more than ``MOST_CELLS`` cells; nothing is kept then.
+        Refused: something would be known of more than ``MOST_CELLS`` cells, or more than ``MOST_NAMES`` things; nothing is kept then.
     """
     given: dict[str, tuple[Architecture, dict[str, float]]] = {}
     for cell, known in zip(cells, values, strict=True):
         given.setdefault(cell.arch_id, (cell, {}))[1].update(known)
-    before = {arch_id: known for arch_id, _, known in of_cells(ledger.connection, ledger.id, list(given))}
+    before = {arch_id: known for arch_id, _, known in _of_cells(ledger.connection, ledger.id, list(given))}
     news = {
         arch_id: (cell, fresh)
         for arch_id, (cell, known) in given.items()
         if (fresh := {name: value for name, value in known.items() if before.get(arch_id, {}).get(name) != value})
     }
     if news:
-        total = count(ledger.connection, ledger.id) + sum(arch_id not in before for arch_id in news)
-        if total > MOST_CELLS:
-            detail = f"features of {total:,} cells are more than a study takes ({MOST_CELLS:,}): tell those of the cells that are worth a training"
-            raise Refused(
-                "invalid", detail, errors=[("/cells", f"more than {MOST_CELLS:,} cells with the ones before")]
-            )
-        seq = ledger.record(
-            "features.told", cells=len(news), names=sorted({name for _, fresh in news.values() for name in fresh})
-        )
+        names = {name for _, fresh in news.values() for name in fresh}
+        _check_room(ledger, cells=sum(arch_id not in before for arch_id in news), names=names)
+        seq = ledger.record("features.told", cells=len(news), names=sorted(names))
         ledger.connection.execute(
             sa.insert(features),
             [
@@ -57,17 +53,26 @@ def tell(ledger: Ledger, cells: Sequence[Architecture], values: Sequence[Mapping
                 for arch_id, (cell, fresh) in news.items()
             ],
         )
-        ledger.new_result(seq)
+        if reads_features(ledger.study["strategy"]):
+            ledger.news(seq)
     return FeaturesAnswer(changed=len(news), unchanged=len(given) - len(news))
 
 
-def count(connection: Connection, study_id: int) -> int:
-    """Cells that something is known of."""
-    distinct = sa.func.count(sa.distinct(features.c.arch_id))
-    return int(connection.execute(sa.select(distinct).where(features.c.study_id == study_id)).scalar_one())
+def _check_room(ledger: Ledger, *, cells: int, names: set[str]) -> None:
+    """Refuse so many more cells, or so many features, than a study has room for."""
+    distinct = sa.select(sa.func.count(sa.distinct(features.c.arch_id))).where(features.c.study_id == ledger.id)
+    total = cells + int(ledger.connection.execute(distinct).scalar_one())
+    if total > MOST_CELLS:
+        detail = f"features of {total:,} architectures are more than a study takes ({MOST_CELLS:,}): tell those of the architectures that may be worth a training"
+        raise Refused("invalid", detail, errors=[("/cells", f"more than {MOST_CELLS:,} with the ones before")])
+    said = sa.select(events.c.data).where(events.c.study_id == ledger.id, events.c.kind == "features.told")
+    all_names = names.union(*(data["names"] for data in ledger.connection.execute(said).scalars()))
+    if len(all_names) > MOST_NAMES:
+        detail = f"{len(all_names)} different features are more than a study takes ({MOST_NAMES}): tell those that say most, under the same names for all"
+        raise Refused("invalid", detail, errors=[("/cells", f"more than {MOST_NAMES} features with the ones before")])
 
 
-def of_cells(connection: Connection, study_id: int, ids: Sequence[str]) -> list[Known]:
+def _of_cells(connection: Connection, study_id: int, ids: Sequence[str]) -> list[Known]:
     """What is known of the cells with these ids."""
     query = sa.select(features.c.arch_id, features.c.architecture, features.c.known).order_by(features.c.seq)
     rows: list[Mapping[Any, Any]] = []
@@ -77,9 +82,30 @@ def of_cells(connection: Connection, study_id: int, ids: Sequence[str]) -> list[
     return merged(rows)
 
 
-def summary(connection: Connection, study: Row) -> FeatureList:
-    """Each feature with how many cells have it, and how well it orders those that were measured."""
-    known = read_features(connection, study["id"])
+class FeaturesRead(NamedTuple):
+    """One moment of a study's features: what is known, and the values that were measured, by id, the newest first."""
+
+    known: list[Known]
+    measured: dict[str, float]
+    read: bool
+
+    def summary(self) -> FeatureList:
+        """Each feature with how many cells have it, and how well it orders those that were measured. Takes up to a second."""
+        columns: dict[str, dict[str, float]] = {}
+        for arch_id, _, values in self.known:
+            for name, value in values.items():
+                columns.setdefault(name, {})[arch_id] = value
+        found = [self._column(name, column) for name, column in sorted(columns.items())]
+        return FeatureList(cells=len(self.known), read=self.read, features=found)
+
+    def _column(self, name: str, column: Mapping[str, float]) -> FeatureColumn:
+        both = [arch_id for arch_id in self.measured if arch_id in column][:PAIRS]
+        tau = kendall_tau([column[arch_id] for arch_id in both], [self.measured[arch_id] for arch_id in both])
+        return FeatureColumn(name=name, cells=len(column), measured=len(both), rank_correlation=tau)
+
+
+def read(connection: Connection, study: Row) -> FeaturesRead:
+    """What a study knows of its cells, and has measured of them."""
     done = sa.select(trials.c.arch_id, trials.c.value).where(
         trials.c.study_id == study["id"],
         trials.c.state == "complete",
@@ -87,18 +113,5 @@ def summary(connection: Connection, study: Row) -> FeatureList:
         trials.c.protocol.is_(None),
         sa.not_(trials.c.invalidated),
     )
-    measured = {
-        row.arch_id: row.value for row in connection.execute(done.order_by(trials.c.number.desc()).limit(PAIRS))
-    }
-    columns: dict[str, dict[str, float]] = {}
-    for arch_id, _, values in known:
-        for name, value in values.items():
-            columns.setdefault(name, {})[arch_id] = value
-    found = []
-    for name, column in sorted(columns.items()):
-        both = [arch_id for arch_id in measured if arch_id in column]
-        tau = kendall_tau([column[arch_id] for arch_id in both], [measured[arch_id] for arch_id in both])
-        found.append({"name": name, "cells": len(column), "measured": len(both), "rank_correlation": tau})
-    return FeatureList.model_validate(
-        {"cells": len(known), "read": reads_features(study["strategy"]), "features": found}
-    )
+    measured = {row.arch_id: row.value for row in connection.execute(done.order_by(trials.c.number.desc()))}
+    return FeaturesRead(read_features(connection, study["id"]), measured, reads_features(study["strategy"]))

@@ -160,6 +160,10 @@ class Ledger:
     def new_result(self, seq: int) -> None:
         """A result came or went at event ``seq``: the model is behind."""
         self.study["results"] += 1
+        self.news(seq)
+
+    def news(self, seq: int) -> None:
+        """Something that a fit reads came at event ``seq``."""
         self.study["result_event"] = seq
 
     def close(self) -> None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from bonanza_server.search.spec import reads_features
+
 Row = dict[str, Any]
 
 STATES: Final = ("pending", "running", "complete", "pruned", "failed", "infeasible", "cancelled")
@@ -91,7 +93,9 @@ class Replay:
         self.tables = Tables()
         self._seq = 0
         self._results = [0]
-        """The events that put the model behind."""
+        """The events of results that put the model behind."""
+        self._features = 0
+        """The last event of features that did."""
 
     def add(self, event: Mapping[str, Any]) -> None:
         """The next event, as a row of the table or as a parsed line of ``GET …/events``.
@@ -112,20 +116,18 @@ class Replay:
                 _change_trial(self.tables, step, step.number)
         except KeyError as missing:
             raise BrokenHistory(f"event {step.seq}, {step.kind}, lacks {missing}") from missing
-        if step.number is None:
-            is_result = step.kind == "features.told"
-        else:
-            told = step.kind in RESULTS or (step.kind == "trial.pruned" and bool(step.data.get("curve")))
-            is_result = told and self.tables.trials[step.number]["protocol"] is None
-        if is_result:
+        told = step.kind in RESULTS or (step.kind == "trial.pruned" and bool(step.data.get("curve")))
+        if told and self.tables.trials[step.number or 0]["protocol"] is None:
             self._results.append(step.seq)
+        if step.kind == "features.told" and reads_features(self.tables.study["strategy"]):
+            self._features = step.seq
 
     def study(self) -> Row:
         """The study's row as of the last event, its counters too."""
         counted = {
             "last_event": self._seq,
             "results": len(self._results) - 1,
-            "result_event": self._results[-1],
+            "result_event": max(self._results[-1], self._features),
         }
         return self.tables.study | counted | _sums(self.tables)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import platform
 import secrets
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import groupby
@@ -87,15 +88,33 @@ def check(archive: Archive) -> SearchSpace:
     for line, event in zip(archive.lines, archive.events, strict=True):
         if event["data"].get("architecture") is not None:
             _check_cell(space, line, event["data"])
-    told = {event["seq"] for event in archive.events if event["kind"] == "features.told"}
-    for line, feature in zip(archive.feature_lines, archive.features, strict=True):
-        _check_cell(space, line, feature)
-        known = feature.get("known")
-        if feature.get("seq") not in told or not isinstance(known, dict):
-            raise DamagedArchive(line, "no event says that these features were told")
-        if not all(isinstance(value, int | float) and math.isfinite(value) for value in known.values()):
-            raise DamagedArchive(line, "a feature is no finite number")
+    _check_features(archive, space)
     return space
+
+
+def _check_features(archive: Archive, space: SearchSpace) -> None:
+    """Every feature is of an event that told it, and of the cells that an event told none is missing."""
+    said = {event["seq"]: event["data"]["cells"] for event in archive.events if event["kind"] == "features.told"}
+    left: Counter[int] = Counter(said)
+    met: set[tuple[int, str]] = set()
+    for line, feature in archive.features:
+        _check_cell(space, line, feature)
+        seq, known = feature.get("seq"), feature.get("known")
+        if type(seq) is not int or seq not in said or (seq, feature["arch_id"]) in met:
+            raise DamagedArchive(line, "no event says that these features were told")
+        if not isinstance(known, dict) or not known or not all(map(_is_number, known.values())):
+            raise DamagedArchive(line, "a feature is no finite number")
+        met.add((seq, feature["arch_id"]))
+        left[seq] -= 1
+    if missing := [seq for seq, count in left.items() if count]:
+        raise DamagedArchive(archive.lines[missing[0] - 1], "the features that this event told are not all there")
+
+
+def _is_number(value: object) -> bool:
+    try:
+        return type(value) in {int, float} and math.isfinite(float(value))  # type: ignore[arg-type]
+    except OverflowError:
+        return False
 
 
 def _check_cell(space: SearchSpace, line: int, said: Mapping[str, Any]) -> None:
@@ -146,7 +165,7 @@ def insert(connection: Connection, project: str, name: str, archive: Archive, *,
     )
     _insert(connection, reports, points)
     _insert(connection, fits, ({name: fit[name] for name in FIT} | {"study_id": study_id} for fit in archive.fits))
-    _insert(connection, features, (feature | {"study_id": study_id} for feature in archive.features))
+    _insert(connection, features, (feature | {"study_id": study_id} for _, feature in archive.features))
     newest = connection.execute(
         sa.select(fits.c.id).where(fits.c.study_id == study_id, fits.c.version == said["fit_version"])
     ).scalar_one_or_none()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from bonanza.schemas import FeatureList, FeaturesAnswer, FeaturesRequest
+from bonanza.spaces import Architecture
 from bonanza_server.access import needs
 from bonanza_server.body import JsonRoute
 from bonanza_server.deps import KeyDep, ReadingDep, ServiceDep, StudyName, answer
@@ -24,12 +25,12 @@ router = APIRouter(prefix="/v1/studies/{study}", tags=["trials"], route_class=Js
 )
 async def tell_features(study: StudyName, request: FeaturesRequest, service: ServiceDep, key: KeyDep) -> Response:
     """Tell what is known of architectures without training them, all or none of it: the next fit reads it. A value told again goes before the first."""
-    parsed = await service.parsed(study, [cell.architecture for cell in request.cells], "/cells/{}/architecture")
 
-    def work(ledger: Ledger) -> FeaturesAnswer:
-        return features.tell(ledger, parsed.of(ledger.study), [cell.features for cell in request.cells])
+    def work(ledger: Ledger, cells: list[Architecture]) -> FeaturesAnswer:
+        return features.tell(ledger, cells, [cell.features for cell in request.cells])
 
-    return answer(await service.post(study, work, key))
+    given = [cell.architecture for cell in request.cells]
+    return answer(await service.post_cells(study, given, "/cells/{}/architecture", work, key))
 
 
 @router.get("/features", operation_id="listFeatures", openapi_extra=needs("read"), responses=problems("not-found"))

@@ -23,6 +23,7 @@ from bonanza.schemas import (
     TrialList,
 )
 from bonanza.schemas.trial import Origin, TrialState
+from bonanza.spaces import Architecture
 from bonanza_server.access import needs
 from bonanza_server.answers import trial_answer, trial_fields
 from bonanza_server.body import JsonRoute
@@ -176,10 +177,9 @@ async def repeat(
 )
 async def queue(study: StudyName, request: QueueRequest, service: ServiceDep, key: KeyDep) -> Response:
     """Measure these cells next; a cell the study has already comes back as it is."""
-    parsed = await service.parsed(study, request.architectures, "/architectures/{}")
 
-    def work(ledger: Ledger) -> QueueAnswer:
-        queued = steer.queue(ledger, parsed.of(ledger.study), priority=request.priority, tags=request.tags)
+    def work(ledger: Ledger, cells: list[Architecture]) -> QueueAnswer:
+        queued = steer.queue(ledger, cells, priority=request.priority, tags=request.tags)
         return QueueAnswer(
             trials=[
                 Queued.model_validate(trial_fields(trial, None, ledger.study) | {"created": created})
@@ -187,7 +187,8 @@ async def queue(study: StudyName, request: QueueRequest, service: ServiceDep, ke
             ]
         )
 
-    return answer(await service.post(study, work, key, status=201, wakes=len(request.architectures)))
+    given = request.architectures
+    return answer(await service.post_cells(study, given, "/architectures/{}", work, key, status=201, wakes=len(given)))
 
 
 @router.post(
@@ -199,14 +200,13 @@ async def queue(study: StudyName, request: QueueRequest, service: ServiceDep, ke
 )
 async def observations(study: StudyName, request: ObservationsRequest, service: ServiceDep, key: KeyDep) -> Response:
     """Tell without ask: results measured elsewhere, all or none of them."""
-    given = [observation.architecture for observation in request.observations]
-    parsed = await service.parsed(study, given, "/observations/{}/architecture")
 
-    def work(ledger: Ledger) -> ObservationsAnswer:
-        added, measured, skipped = steer.observe(ledger, parsed.of(ledger.study), request)
+    def work(ledger: Ledger, cells: list[Architecture]) -> ObservationsAnswer:
+        added, measured, skipped = steer.observe(ledger, cells, request)
         return ObservationsAnswer(added=added, measured=measured, skipped=skipped)
 
-    return answer(await service.post(study, work, key))
+    given = [observation.architecture for observation in request.observations]
+    return answer(await service.post_cells(study, given, "/observations/{}/architecture", work, key))
 
 
 @router.get("/best", operation_id="bestTrials", openapi_extra=needs("read"), responses=problems("not-found"))

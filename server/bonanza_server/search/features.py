@@ -33,8 +33,8 @@ MOST_TAUGHT = 1_000
 """Cells that the regression of a feature is of, at most: evenly spaced in the order of their ids, which is as good as drawn."""
 MOST_OFFERED = 1_000
 """Cells with features that are candidates of a space too large to be listed."""
-MOST_KEPT = 4
-"""Studies whose features a process keeps."""
+MOST_KEPT = 50_000
+"""Cells whose features a process keeps, of all studies together; those of one study at least."""
 
 
 class Features:
@@ -49,6 +49,10 @@ class Features:
         self._row = {arch_id: row for row, arch_id in enumerate(self._ids)}
         self._scores = np.stack([normal_scores(values) for values in columns.values()], axis=1)
         self._cells: dict[int, Architecture] = {}
+
+    def __len__(self) -> int:
+        """Cells that something is known of."""
+        return len(self._ids)
 
     @property
     def distance(self) -> float:
@@ -122,18 +126,18 @@ def told_apart(known: Known) -> dict[str, Array]:
     return {name: column for name, column in columns.items() if len(np.unique(column[~np.isnan(column)])) > 1}
 
 
-_kept: dict[tuple[SearchSpace, str], Features] = {}
-"""The features of a few studies as they were read last: a cache that changes nothing, of what seldom changes between two fits."""
+_kept: dict[tuple[SearchSpace, str], Features | None] = {}
+"""The features of some studies as they were read last: a cache that changes nothing, of what seldom changes between two fits."""
 
 
 def features_of(space: SearchSpace, known: Known) -> Features | None:
     """The features of what is ``known``, remembered; None where it tells no cell from another."""
-    columns = told_apart(known)
-    if not columns:
+    if not known:
         return None
     key = space, hashlib.blake2b(json.dumps(known).encode(), digest_size=16).hexdigest()
     if key not in _kept:
-        if len(_kept) >= MOST_KEPT:
+        while _kept and sum(map(len, filter(None, _kept.values()))) + len(known) > MOST_KEPT:
             del _kept[next(iter(_kept))]
-        _kept[key] = Features(space, known, columns)
+        columns = told_apart(known)
+        _kept[key] = Features(space, known, columns) if columns else None
     return _kept[key]

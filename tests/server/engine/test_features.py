@@ -35,6 +35,7 @@ def test_the_next_fit_is_given_what_is_known_of_each_cell_by_its_id(search: Sear
     assert answer == {"changed": 2, "unchanged": 0}
     search.until_fitted()
     assert len(search.jobs) == fits + 1
+    assert (search.model["observations"], search.model["lag"]) == (2, 0), "a feature is no result"
     given = {NB201.validate(cell(number)).arch_id: number for number in (1, 2)}
     assert [(given[arch_id], values) for arch_id, _, values in search.jobs[-1].features] == [
         (given[arch_id], {1: {"synflow": 1e12}, 2: {"synflow": 3e11, "latency": 4.5}}[given[arch_id]])
@@ -85,8 +86,12 @@ def test_the_list_says_what_each_feature_is_worth_so_far(search: Search) -> None
 
 def test_the_list_says_when_the_strategy_does_not_read_them(search: Search) -> None:
     search.begin()
+    fits = len(search.jobs)
     told(search, known(1, a=1.0))
     assert search.get("/features")["read"] is False
+    search.measure(1, wait_s=30, freshness="latest")
+    search.until_fitted()
+    assert len(search.jobs) == fits + 1, "the result's, and none for what nobody reads"
 
 
 def test_features_of_something_that_is_no_architecture_are_refused_and_none_is_kept(search: Search) -> None:
@@ -114,9 +119,51 @@ def test_of_more_cells_than_a_fit_can_be_sent_none_is_kept(search: Search, monke
     told(search, known(1, a=1.0), known(2, a=2.0))
     body = {"cells": [known(3, a=1.0), known(4, a=1.0)]}
     answer = problem(search.server.http.post(f"/v1/studies/{search.name}/features", json=body), "invalid")
-    assert "4 cells" in answer["detail"]
+    assert "4 architectures" in answer["detail"]
     told(search, known(1, a=9.0), known(3, a=1.0))  # one of them is known: three in all
     assert search.get("/features")["cells"] == 3
+
+
+def test_a_study_takes_so_many_different_features(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "MOST_NAMES", 3)
+    search.study()
+    told(search, known(1, a=1.0, b=2.0))
+    path = f"/v1/studies/{search.name}/features"
+    answer = problem(search.server.http.post(path, json={"cells": [known(2, c=1.0), known(3, d=1.0)]}), "invalid")
+    assert "4 different features" in answer["detail"]
+    told(search, known(2, c=1.0), known(3, a=1.0))
+
+
+def test_the_worth_of_a_feature_is_of_the_newest_results_that_have_it(
+    search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept, "PAIRS", 3)
+    search.begin(results=8, strategy=BONANZA)
+    trials = [search.trial(number) for number in range(5)]
+    told(search, *({"architecture": one["architecture"], "features": {"worth": -one["value"]}} for one in trials))
+    [found] = search.get("/features")["features"]
+    assert (found["cells"], found["measured"], found["rank_correlation"]) == (5, 3, pytest.approx(-1.0))
+
+
+@pytest.mark.parametrize("verb", ["features", "queue", "observations"])
+def test_a_request_that_was_answered_is_answered_so_again_whatever_became_of_the_study(
+    search: Search, verb: str
+) -> None:
+    search.study()
+    body = {
+        "features": {"cells": [known(1, a=1.0)]},
+        "queue": {"architectures": [cell(1)]},
+        "observations": {"observations": [{"architecture": cell(1), "value": 3.0}]},
+    }[verb]
+    key = {"Idempotency-Key": f"{search.name}-once"}
+    path = f"/v1/studies/{search.name}"
+    first = search.server.http.post(f"{path}/{verb}", json=body, headers=key)
+    assert first.is_success
+    assert search.server.http.delete(path).status_code == 204
+    search.study(space={"kind": "edge_cell", "nodes": 3, "ops": ["none", "conv"]})
+    again = search.server.http.post(f"{path}/{verb}", json=body, headers=key)
+    assert (again.status_code, again.text) == (first.status_code, first.text)
+    assert again.headers["Idempotent-Replayed"] == "true"
 
 
 def test_a_study_that_is_deleted_takes_its_features_with_it(search: Search) -> None:
