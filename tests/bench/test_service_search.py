@@ -42,10 +42,6 @@ def test_what_is_known_beforehand_changes_a_search_and_does_so_through_a_server_
     assert inside["regrets"] == through["regrets"]
     assert inside["hours"] == through["hours"]
     assert (without["regrets"], without["hours"]) != (inside["regrets"], inside["hours"])
-    features.write_text('{"architecture": 3}\n')
-    refused = bench(*given, "--features", str(features))
-    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
-    assert "line 1" in refused.stderr
 
 
 def test_through_a_server_the_same_cells_are_confirmed_and_the_same_one_recommended(file: Path, tmp_path: Path) -> None:
