@@ -20,9 +20,10 @@ from bonanza_server.fitting import FitJob, FitResult, fit, rank
 from bonanza_server.lifecycle.archive import Archive
 from bonanza_server.lifecycle.ask import draws, sample_rng
 from bonanza_server.lifecycle.ledger import Row
-from bonanza_server.lifecycle.modelling import Known, history_of, merged, ranked_by_mean, source_of
+from bonanza_server.lifecycle.modelling import history_of, merged, ranked_by_mean, source_of
 from bonanza_server.lifecycle.phases import draws_of
 from bonanza_server.lifecycle.replay import Replay
+from bonanza_server.search.history import KnownCell
 
 CIRCUMSTANCES: Final = ("torch", "numpy", "threads", "cpu")
 COMPARED: Final = ("arch_id", "architecture", "mean", "std", "acquisition")
@@ -137,9 +138,9 @@ class _KnownAt:
 
     def __init__(self, archive: Archive) -> None:
         self._told = [feature for _, feature in archive.features]
-        self._seq, self._known = 0, list[Known]()
+        self._seq, self._known = 0, list[KnownCell]()
 
-    def at(self, event: int) -> list[Known]:
+    def at(self, event: int) -> list[KnownCell]:
         """After ``event``."""
         newest = max((feature["seq"] for feature in self._told if feature["seq"] <= event), default=0)
         if newest != self._seq:

@@ -10,14 +10,15 @@ from typing import Any
 from bonanza import known
 from bonanza.spaces import SearchSpace
 from bonanza_server.bench.errors import CannotBench
+from bonanza_server.search.history import KnownCell
 
 
 @dataclass(frozen=True)
 class KnownCells:
-    """``cells`` as ``search.features.Known`` has them; ``label`` names the file and tells its content from another's."""
+    """``cells`` in the order of their ids; ``label`` names the file and tells its content from another's."""
 
     label: str
-    cells: list[tuple[str, dict[str, Any], dict[str, float]]]
+    cells: list[KnownCell]
 
 
 def read(path: Path, space: SearchSpace) -> KnownCells:

@@ -16,7 +16,8 @@ from bonanza.schemas import FeatureColumn, FeatureList, FeaturesAnswer
 from bonanza.spaces import Architecture
 from bonanza_server.errors import Refused
 from bonanza_server.lifecycle.ledger import Ledger, Row
-from bonanza_server.lifecycle.modelling import PAIRS, Known, kendall_tau, merged, read_features
+from bonanza_server.lifecycle.modelling import PAIRS, kendall_tau, merged, read_features
+from bonanza_server.search.history import KnownCell
 from bonanza_server.search.spec import reads_features
 from bonanza_server.store.models import events, features, trials
 
@@ -72,7 +73,7 @@ def _check_room(ledger: Ledger, *, cells: int, names: set[str]) -> None:
         raise Refused("invalid", detail, errors=[("/cells", f"more than {MOST_NAMES} features with the ones before")])
 
 
-def _of_cells(connection: Connection, study_id: int, ids: Sequence[str]) -> list[Known]:
+def _of_cells(connection: Connection, study_id: int, ids: Sequence[str]) -> list[KnownCell]:
     """What is known of the cells with these ids."""
     query = sa.select(features.c.arch_id, features.c.architecture, features.c.known).order_by(features.c.seq)
     rows: list[Mapping[Any, Any]] = []
@@ -85,7 +86,7 @@ def _of_cells(connection: Connection, study_id: int, ids: Sequence[str]) -> list
 class FeaturesRead(NamedTuple):
     """One moment of a study's features: what is known, and the values that were measured, by id, the newest first."""
 
-    known: list[Known]
+    known: list[KnownCell]
     measured: dict[str, float]
     read: bool
 

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from bonanza_server.lifecycle.ledger import Ledger, Row
 from bonanza_server.lifecycle.posterior import Cell
+from bonanza_server.search.history import KnownCell
 from bonanza_server.search.spec import sources_of
 from bonanza_server.store.models import features, fits, spaces, studies, trials
 
@@ -18,10 +19,6 @@ MOST_OBSERVATIONS = 2_000
 """Beyond this many results a deterministic subset is fitted."""
 PAIRS = 500
 """Newest (prediction, result) pairs that the rank correlation is taken over."""
-
-
-Known = tuple[str, dict[str, Any], dict[str, float]]
-"""A cell that a client knows something of without training it: (canonical id, architecture, values by feature)."""
 
 
 class HistoryRead(NamedTuple):
@@ -40,7 +37,7 @@ class HistoryRead(NamedTuple):
     """(trial's number, architecture, learning curve) of the trainings that were cut short."""
     curves: list[tuple[list[list[float]], float]]
     """(learning curve, value) of the complete ones, where something was cut short."""
-    features: list[Known] = []  # noqa: RUF012 - never changed
+    features: list[KnownCell] = []  # noqa: RUF012 - never changed
     """What is known of cells without training them, in the order of their ids."""
 
     @property
@@ -64,13 +61,13 @@ def read_history(connection: Connection, study_id: int) -> HistoryRead | None:
     return _read_one(connection, dict(study))._replace(sources=sources, features=known)
 
 
-def read_features(connection: Connection, study_id: int) -> list[Known]:
+def read_features(connection: Connection, study_id: int) -> list[KnownCell]:
     """What is known of a study's cells without training them."""
     query = sa.select(features.c.arch_id, features.c.architecture, features.c.known).order_by(features.c.seq)
     return merged(connection.execute(query.where(features.c.study_id == study_id)).mappings())
 
 
-def merged(rows: Iterable[Mapping[Any, Any]]) -> list[Known]:
+def merged(rows: Iterable[Mapping[Any, Any]]) -> list[KnownCell]:
     """What ``rows`` of features, in the order of their events, come to: a cell once, by id, later values before earlier ones."""
     cells: dict[str, tuple[dict[str, Any], dict[str, float]]] = {}
     for row in rows:

@@ -12,7 +12,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,12 +20,11 @@ from numpy.typing import NDArray
 from bonanza.spaces import Architecture, SearchSpace
 from bonanza_server.search.catalogue import catalogue_of, is_listed
 from bonanza_server.search.correlation import ranks
+from bonanza_server.search.history import KnownCell
 from bonanza_server.search.sparse import Rows, dense
 from bonanza_server.search.surrogates.bayesian_regression import BayesianRegression
 from bonanza_server.search.views import rows_of
 
-Known = Sequence[tuple[str, Mapping[str, Any], Mapping[str, float]]]
-"""What is known of each cell: (canonical id, architecture's JSON, the features' values by name), in the order of the ids."""
 Array = NDArray[np.float64]
 
 MOST_TAUGHT = 1_000
@@ -40,8 +38,8 @@ MOST_KEPT = 50_000
 class Features:
     """The features of one study's cells."""
 
-    def __init__(self, space: SearchSpace, known: Known, columns: Mapping[str, Array]) -> None:
-        """``columns``, (n,) each and nan where a cell has no value, are the features that tell cells from one another."""
+    def __init__(self, space: SearchSpace, known: Sequence[KnownCell], columns: Mapping[str, Array]) -> None:
+        """``columns``, (n,) each and nan where a cell has no value, are the features that tell cells from one another; ``known`` is in the order of the ids."""
         self.names = tuple(columns)
         self._space = space
         self._ids = [arch_id for arch_id, _, _ in known]
@@ -119,7 +117,7 @@ def normal_scores(values: Array) -> Array:
     return scores
 
 
-def told_apart(known: Known) -> dict[str, Array]:
+def told_apart(known: Sequence[KnownCell]) -> dict[str, Array]:
     """The features of at least two values, by name, each as a column, (n,); others tell no cell from another."""
     names = sorted({name for _, _, values in known for name in values})
     columns = {name: np.array([values.get(name, np.nan) for _, _, values in known], dtype=float) for name in names}
@@ -130,7 +128,7 @@ _kept: dict[tuple[SearchSpace, str], Features | None] = {}
 """The features of some studies as they were read last: a cache that changes nothing, of what seldom changes between two fits."""
 
 
-def features_of(space: SearchSpace, known: Known) -> Features | None:
+def features_of(space: SearchSpace, known: Sequence[KnownCell]) -> Features | None:
     """The features of what is ``known``, remembered; None where it tells no cell from another."""
     if not known:
         return None
