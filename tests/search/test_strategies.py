@@ -12,6 +12,7 @@ import pytest
 
 from bonanza_server.search import catalogue
 from bonanza_server.search.contract.strategy import SPACES
+from bonanza_server.search.features import features_of
 from bonanza_server.search.history import History, Observation, Proposal, Source
 from bonanza_server.search.strategy import Model, Strategy, strategy_from_spec
 from tests.contracts.strategy import StrategyContract
@@ -153,6 +154,26 @@ class TestBonanzaBesideAnotherStudy(StrategyContract):
     @pytest.fixture
     def strategy(self) -> Strategy:
         return Lending()
+
+
+class Telling(Lending):
+    """``bonanza`` in studies that know something odd of some cells, and nothing of others."""
+
+    def beside(self, history: History) -> History:
+        draw = random.Random(8)
+        values = (10.0, 10.0, 1e308, -1e308, 5e-324, -0.0, 55.0, 60.0, 61.0, 62.0)
+        cells = {cell.arch_id: cell for cell in (history.space.sample(draw) for _ in values)}
+        known = [
+            (arch_id, cells[arch_id].json, {"a": value, **({"b": value} if k % 3 else {}), "constant": 1.0})
+            for k, (arch_id, value) in enumerate(zip(sorted(cells), values, strict=False))
+        ]
+        return replace(history, features=features_of(history.space, known))
+
+
+class TestBonanzaThatIsToldFeatures(StrategyContract):
+    @pytest.fixture
+    def strategy(self) -> Strategy:
+        return Telling()
 
 
 class TestNasbot(StrategyContract):
