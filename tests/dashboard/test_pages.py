@@ -275,7 +275,8 @@ def test_light_or_dark_is_as_the_system_has_it_until_one_is_chosen(site: LiveSer
 QUEUE = "/studies/seen?"
 """With its dialog open."""
 PAGES = ("", "/new", "/studies/seen", "/studies/seen/trials", "/studies/seen/space", "/studies/seen/model",
-         "/studies/seen/workers", "/studies/seen/events", "/studies/seen/report", "/studies/seen/setup", "/studies/seen/trials/5", "/nowhere")  # fmt: skip
+         "/studies/seen/workers", "/studies/seen/events", "/studies/seen/report", "/studies/seen/setup", "/studies/seen/trials/5",
+         "/studies/knowing/model", "/nowhere")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -291,6 +292,13 @@ def seen(site: LiveServer) -> LiveServer:
     site.post("/v1/studies/seen/confirm")
     site.tell(site.one("seen", wait_s=50), 92.5, name="seen")
     site.running = running  # type: ignore[attr-defined]
+    fills(site, "knowing", 8, strategy={"name": "bonanza", "n_initial": 3})
+    trials = site.http.get("/v1/studies/knowing/trials").json()["trials"]
+    known = [
+        {"architecture": t["architecture"], "features": {"early": t["value"], "late": -t["value"]}} for t in trials
+    ]
+    site.post("/v1/studies/knowing/features", {"cells": known[:6]}, status=200)
+    site.one("knowing", wait_s=50)
     return site
 
 
@@ -327,6 +335,17 @@ def test_the_phases_are_drawn_and_lead_to_the_report(seen: LiveServer, visit: Vi
     phases.get_by_role("link", name="the report").click()
     confirmed = page.locator(".card", has=heading(page, "Confirmed cells"))
     confirmed.get_by_role("img", name=re.compile("accuracy: 2 values, 92.50 on average")).wait_for()
+
+
+def test_what_the_model_goes_by_and_what_is_known_beforehand_are_on_its_page(seen: LiveServer, visit: Visit) -> None:
+    page = visit(seen, "/ui/studies/knowing/model")
+    heading(page, "What it goes by").wait_for()
+    weights = page.get_by_role("progressbar", name=re.compile("Weight of "))
+    has_count(weights, 5)
+    assert sum(int(one.get_attribute("aria-valuenow")) for one in weights.all()) in range(97, 104)
+    page.get_by_role("progressbar", name="Weight of features").wait_for()
+    shows(page.get_by_role("row", name=re.compile("^early")), "early661.00")
+    shows(page.get_by_role("row", name=re.compile("^late")), "late66-1.00")
 
 
 def test_the_log_of_a_training_grows_as_it_prints(seen: LiveServer, visit: Visit) -> None:

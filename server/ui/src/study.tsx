@@ -12,7 +12,7 @@ import { ReportTab } from "./report";
 import { pairsOf, resultsOf, tauOf, type Results } from "./results";
 import { Meter } from "./studies";
 import { Star, Trials, useArchitectures } from "./table";
-import { get, post, studyPath, text, type AttemptRecord, type Json, type Machine, type SpaceKind, type Study, type StudyColumns, type StudyEvent, type StudyWorker, type ValidCell } from "./wire";
+import { get, post, studyPath, text, type AttemptRecord, type Features, type Json, type Machine, type SpaceKind, type Study, type StudyColumns, type StudyEvent, type StudyWorker, type ValidCell } from "./wire";
 
 export const TABS = [["", "Overview"], ["trials", "Trials"], ["space", "Space"], ["model", "Model"], ["workers", "Workers"], ["events", "Events"], ["report", "Report"], ["setup", "Setup"]] as const;
 
@@ -264,7 +264,12 @@ function latest(columns: StudyColumns, k: number): number {
 function ModelTab({ feed, columns, results, open }: { feed: Feed; columns: StudyColumns; results: Results; open: (number: number) => void }) {
   const [model, setModel] = useState<(Json & { diagnostics: Json; pool: number; last_error: string | null; fitted_at: string | null }) | null>(null);
   const version = columns.study.model.version;
-  useEffect(() => { get<typeof model>(`${studyPath(feed.name)}/model`).then(setModel, () => undefined); }, [version]);
+  const [known, setKnown] = useState<Features | null>(null);
+  useEffect(() => {
+    get<typeof model>(`${studyPath(feed.name)}/model`).then(setModel, () => undefined);
+    get<Features>(`${studyPath(feed.name)}/features`).then(setKnown, () => undefined);
+  }, [version]);
+  const weights = Object.entries((model?.diagnostics.weights ?? {}) as Record<string, number>).sort(([, a], [, b]) => b - a);
   if (version === 0) return <Card><Empty title={columns.study.strategy.name === "random" ? "Random search has no model" : "No fit yet"}><p>{columns.study.strategy.name === "random" ? "Each cell is drawn from the space without regard to the results." : "The first model is fitted as soon as the initial cells are measured."}</p></Empty></Card>;
   return (
     <div class="halves">
@@ -282,6 +287,22 @@ function ModelTab({ feed, columns, results, open }: { feed: Feed; columns: Study
         </dl>
         {model?.last_error && <Problem error={new Error(model.last_error)} />}
       </Card>
+      {weights.length > 0 && (
+        <Card title="What it goes by">
+          <table class="plain">
+            <thead><tr><th scope="col">View of a cell</th><th scope="col" class="right" colSpan={2}>Weight</th></tr></thead>
+            <tbody>{weights.map(([name, weight]) => <tr key={name}><th scope="row">{name}</th><td class="weight"><Meter share={weight} label={`Weight of ${name}`} /></td><td class="right number">{Math.round(100 * weight)} %</td></tr>)}</tbody>
+          </table>
+        </Card>
+      )}
+      {known && known.features.length > 0 && (
+        <Card title="Known beforehand" aside={<span class={known.read ? "dim" : "warn-text"}>{known.read ? `of ${plural(known.cells, "cell")}` : `${columns.study.strategy.name} does not read it`}</span>}>
+          <table class="plain">
+            <thead><tr><th scope="col">Feature</th><th scope="col" class="right">Cells</th><th scope="col" class="right">Measured</th><th scope="col" class="right">Rank correlation</th></tr></thead>
+            <tbody>{known.features.map((one) => <tr key={one.name}><th scope="row">{one.name}</th><td class="right number">{whole(one.cells)}</td><td class="right number">{whole(one.measured)}</td><td class="right number">{one.rank_correlation === null ? "–" : one.rank_correlation.toFixed(2)}</td></tr>)}</tbody>
+          </table>
+        </Card>
+      )}
       <Card title="Its strategy"><pre class="json" tabIndex={0}>{JSON.stringify(columns.study.strategy, null, 2)}</pre></Card>
     </div>
   );
@@ -409,6 +430,8 @@ function said(event: StudyEvent): string {
   if (typeof v === "number") parts.push(value(v));
   if (typeof data.origin === "string") parts.push(data.origin);
   if (typeof data.worker_id === "string") parts.push(data.worker_id);
+  if (Array.isArray(data.names)) parts.push(data.names.join(", "));
+  if (typeof data.cells === "number") parts.push(`of ${plural(data.cells, "cell")}`);
   if (typeof data.version === "number") parts.push(`fit ${data.version}`);
   if (typeof data.observations === "number") parts.push(plural(data.observations, "observation"));
   if (typeof data.seconds === "number") parts.push(span(data.seconds));

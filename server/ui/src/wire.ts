@@ -50,6 +50,7 @@ export interface Explanation {
   acquisition: number | null; pending: number[]; alternatives: Alternative[];
 }
 export interface Neighbour { number: number; state: string; value: number | null; architecture: Json }
+export interface Features { cells: number; read: boolean; features: { name: string; cells: number; measured: number; rank_correlation: number | null }[] }
 export interface StudyEvent { seq: number; at: string; kind: string; number: number | null; data: Json }
 export interface SpaceKind { kind: string; description: string; example: Json; spec_schema?: Schema; architecture_schema?: Schema }
 export interface StrategyKind { name: string; description: string; default: boolean; options_schema: Schema }
