@@ -5,11 +5,11 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bonanza import known
 from bonanza.spaces import SearchSpace
 from bonanza_server.bench.errors import CannotBench
+from bonanza_server.lifecycle.modelling import merged
 from bonanza_server.search.history import KnownCell
 
 
@@ -28,10 +28,9 @@ def read(path: Path, space: SearchSpace) -> KnownCells:
         InvalidRequest: There is no such file, or a line is none of features.
         CannotBench: None is of an architecture of the space.
     """
-    cells: dict[str, tuple[dict[str, Any], dict[str, float]]] = {}
-    for cell, given in known.read(path, space, others=True):
-        cells.setdefault(cell.arch_id, (cell.json, {}))[1].update(given)
+    given = known.read(path, space, others=True)
+    cells = merged({"arch_id": cell.arch_id, "architecture": cell.json, "known": features} for cell, features in given)
     if not cells:
         raise CannotBench(f"{path} has features of no architecture of the table: bonanza score writes such a file")
     label = f"{path.name} ({len(cells):,} architectures, {zlib.crc32(path.read_bytes()):08x})"
-    return KnownCells(label, [(arch_id, *cells[arch_id]) for arch_id in sorted(cells)])
+    return KnownCells(label, cells)

@@ -7,7 +7,7 @@ study replays. The event itself says only how many cells and which features: who
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -16,7 +16,7 @@ from bonanza.schemas import FeatureColumn, FeatureList, FeaturesAnswer
 from bonanza.spaces import Architecture
 from bonanza_server.errors import Refused
 from bonanza_server.lifecycle.ledger import Ledger, Row
-from bonanza_server.lifecycle.modelling import PAIRS, kendall_tau, merged, read_features
+from bonanza_server.lifecycle.modelling import PAIRS, kendall_tau, read_features
 from bonanza_server.search.history import KnownCell
 from bonanza_server.search.spec import reads_features
 from bonanza_server.store.models import events, features, trials
@@ -37,7 +37,12 @@ def tell(ledger: Ledger, cells: Sequence[Architecture], values: Sequence[Mapping
     given: dict[str, tuple[Architecture, dict[str, float]]] = {}
     for cell, known in zip(cells, values, strict=True):
         given.setdefault(cell.arch_id, (cell, {}))[1].update(known)
-    before = {arch_id: known for arch_id, _, known in _of_cells(ledger.connection, ledger.id, list(given))}
+    ids = list(given)
+    before = {
+        arch_id: known
+        for start in range(0, len(ids), IDS_AT_ONCE)
+        for arch_id, _, known in read_features(ledger.connection, ledger.id, ids[start : start + IDS_AT_ONCE])
+    }
     news = {
         arch_id: (cell, fresh)
         for arch_id, (cell, known) in given.items()
@@ -71,16 +76,6 @@ def _check_room(ledger: Ledger, *, cells: int, names: set[str]) -> None:
     if len(all_names) > MOST_NAMES:
         detail = f"{len(all_names)} different features are more than a study takes ({MOST_NAMES}): tell those that say most, under the same names for all"
         raise Refused("invalid", detail, errors=[("/cells", f"more than {MOST_NAMES} features with the ones before")])
-
-
-def _of_cells(connection: Connection, study_id: int, ids: Sequence[str]) -> list[KnownCell]:
-    """What is known of the cells with these ids."""
-    query = sa.select(features.c.arch_id, features.c.architecture, features.c.known).order_by(features.c.seq)
-    rows: list[Mapping[Any, Any]] = []
-    for start in range(0, len(ids), IDS_AT_ONCE):
-        some = features.c.arch_id.in_(ids[start : start + IDS_AT_ONCE])
-        rows += connection.execute(query.where(features.c.study_id == study_id, some)).mappings()
-    return merged(rows)
 
 
 class FeaturesRead(NamedTuple):

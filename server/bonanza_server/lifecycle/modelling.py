@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from bonanza_server.lifecycle.ledger import Ledger, Row
 from bonanza_server.lifecycle.posterior import Cell
 from bonanza_server.search.history import KnownCell
-from bonanza_server.search.spec import sources_of
+from bonanza_server.search.spec import reads_features, sources_of
 from bonanza_server.store.models import features, fits, spaces, studies, trials
 
 MOST_OBSERVATIONS = 2_000
@@ -38,7 +38,7 @@ class HistoryRead(NamedTuple):
     curves: list[tuple[list[list[float]], float]]
     """(learning curve, value) of the complete ones, where something was cut short."""
     features: list[KnownCell] = []  # noqa: RUF012 - never changed
-    """What is known of cells without training them, in the order of their ids."""
+    """What is known of cells without training them, in the order of their ids; none for a strategy that reads none."""
 
     @property
     def maximize(self) -> bool:
@@ -57,13 +57,15 @@ def read_history(connection: Connection, study_id: int) -> HistoryRead | None:
         source = connection.execute(sa.select(studies).where(*named)).mappings().one_or_none()
         if source is not None:  # a search goes on without a source that was deleted
             sources.append(source_of(_read_one(connection, dict(source))))
-    known = read_features(connection, study_id)
+    known = read_features(connection, study_id) if reads_features(study["strategy"]) else []
     return _read_one(connection, dict(study))._replace(sources=sources, features=known)
 
 
-def read_features(connection: Connection, study_id: int) -> list[KnownCell]:
-    """What is known of a study's cells without training them."""
+def read_features(connection: Connection, study_id: int, ids: Sequence[str] | None = None) -> list[KnownCell]:
+    """What is known of a study's cells without training them; of those with ``ids``, where they are given."""
     query = sa.select(features.c.arch_id, features.c.architecture, features.c.known).order_by(features.c.seq)
+    if ids is not None:
+        query = query.where(features.c.arch_id.in_(ids))
     return merged(connection.execute(query.where(features.c.study_id == study_id)).mappings())
 
 

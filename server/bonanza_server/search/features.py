@@ -52,7 +52,7 @@ class Features:
         """Cells that something is known of."""
         return len(self._ids)
 
-    @property
+    @cached_property
     def distance(self) -> float:
         """The mean squared distance of two cells that have every feature."""
         return 2.0 * float(np.nanvar(self._scores, axis=0).sum())
@@ -124,7 +124,7 @@ def told_apart(known: Sequence[KnownCell]) -> dict[str, Array]:
     return {name: column for name, column in columns.items() if len(np.unique(column[~np.isnan(column)])) > 1}
 
 
-_kept: dict[tuple[SearchSpace, str], Features | None] = {}
+_kept: dict[tuple[SearchSpace, str], Features] = {}
 """The features of some studies as they were read last: a cache that changes nothing, of what seldom changes between two fits."""
 
 
@@ -134,8 +134,10 @@ def features_of(space: SearchSpace, known: Sequence[KnownCell]) -> Features | No
         return None
     key = space, hashlib.blake2b(json.dumps(known).encode(), digest_size=16).hexdigest()
     if key not in _kept:
-        while _kept and sum(map(len, filter(None, _kept.values()))) + len(known) > MOST_KEPT:
-            del _kept[next(iter(_kept))]
         columns = told_apart(known)
-        _kept[key] = Features(space, known, columns) if columns else None
+        if not columns:
+            return None
+        while _kept and sum(map(len, _kept.values())) + len(known) > MOST_KEPT:
+            del _kept[next(iter(_kept))]
+        _kept[key] = Features(space, known, columns)
     return _kept[key]
