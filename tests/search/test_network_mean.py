@@ -76,6 +76,21 @@ def test_a_share_of_the_mean_is_the_networks_and_the_deviation_is_the_process_s(
     assert np.median(ratio) == pytest.approx(1.0, abs=0.3)
 
 
+def test_the_network_has_no_share_in_what_is_made_of_a_cell_s_own_measurements() -> None:
+    given = history(150)
+    both, alone = fitted(given), fitted(given, network=False)
+    mixed = [*CELLS[100:140], *CELLS[200:240]]
+    means, process = both.predict(mixed)[0], alone.predict(mixed)[0]
+    assert np.array_equal(means[:40], process[:40])
+    assert (means[40:] != process[40:]).all()
+    # Of a pruned cell there is an estimate, which is no measurement.
+    halted = replace(
+        given, observations=given.observations[:-1], censored=(replace(given.observations[-1], censored=True),)
+    )
+    last = [CELLS[149]]
+    assert fitted(halted).predict(last)[0] != fitted(halted, network=False).predict(last)[0]
+
+
 def test_the_share_is_what_would_have_been_best_for_results_that_came_after() -> None:
     rng = np.random.default_rng(0)
     g, apart = rng.normal(size=2_000), rng.normal(size=2_000)
