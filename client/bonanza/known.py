@@ -6,13 +6,9 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 from bonanza.errors import InvalidRequest
 from bonanza.spaces import Architecture, InvalidArchitecture, SearchSpace
-
-AT_ONCE: Final = 5_000
-"""Architectures that a server is told of in one request."""
 
 KnownCell = tuple[Architecture, dict[str, float]]
 

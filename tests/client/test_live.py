@@ -159,6 +159,19 @@ def test_features_are_told_of_cells_in_any_form_and_listed(study: bonanza.Study)
         study.tell_features([(cells[0], {"synflow": float("nan")})])
 
 
+def test_more_features_than_a_request_holds_are_told_in_parts(study: bonanza.Study, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("bonanza.study.CELLS_AT_ONCE", 2)
+    rng = random.Random(1)
+    told = [(cell, {"synflow": 1.0}) for cell in {study.space.sample(rng) for _ in range(20)}][:5]
+    answer = study.tell_features(iter(told))
+    assert (answer.changed, answer.unchanged) == (5, 0)
+    with pytest.raises(bonanza.InvalidRequest, match="cells/1/features/synflow") as refused:
+        study.tell_features([*told[:3], (told[3][0], {"synflow": float("inf")})])
+    assert refused.value.__notes__ == ["The 2 cells before were told; cells/0 is the next one."]
+    with pytest.raises(bonanza.InvalidRequest, match="cells"):
+        study.tell_features([])
+
+
 def test_a_study_is_steered_changed_and_deleted(client: bonanza.Client, study: bonanza.Study):
     study.pause("lunch")
     with pytest.raises(bonanza.AskTimeout, match="paused"):

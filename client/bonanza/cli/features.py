@@ -11,7 +11,7 @@ from rich.markup import escape
 from bonanza.cli.console import console, say, table
 from bonanza.cli.options import DEFAULT_SERVER, AsJson, Key, Server
 from bonanza.cli.study import Name, connect, print_json
-from bonanza.known import AT_ONCE, read
+from bonanza.known import read
 
 
 def features(
@@ -31,9 +31,7 @@ def features(
     with connect(server, key) as client:
         study = client.study(name)
         given = [] if file is None else list(read(Path(file), study.space))  # all of it, before any is told
-        changed = sum(
-            study.tell_features(given[first : first + AT_ONCE]).changed for first in range(0, len(given), AT_ONCE)
-        )
+        changed = study.tell_features(given).changed if given else 0
         found = study.features()
     if as_json:
         print_json(found.model_dump(mode="json"))

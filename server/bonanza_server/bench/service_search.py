@@ -22,7 +22,6 @@ from bonanza.client import Client
 from bonanza.demo.children import Children
 from bonanza.demo.own_server import start_server, wait_for
 from bonanza.extensions import VARIABLE
-from bonanza.known import AT_ONCE
 from bonanza.spaces import Architecture
 from bonanza.trial import Trial
 from bonanza_server.bench.contestant import Confirm
@@ -63,9 +62,8 @@ class ServiceSearch:
             budget={"max_failures": 1_000_000},
             seed=seed,
         )
-        cells = table.known.cells if table.known else []
-        for first in range(0, len(cells), AT_ONCE):
-            self._study.tell_features([(cell, features) for _, cell, features in cells[first : first + AT_ONCE]])
+        if table.known:
+            self._study.tell_features((cell, features) for _, cell, features in table.known.cells)
         self._space = table.space
         self._trials: dict[str, list[Trial]] = {}
         self._told: set[str] = set()
