@@ -19,8 +19,8 @@ from sqlalchemy.engine import Connection
 
 from bonanza.schemas import Atlas
 from bonanza_server.catalogue import Catalogue
+from bonanza_server.finding import find_study
 from bonanza_server.lifecycle.ledger import Row
-from bonanza_server.reading import find_study
 from bonanza_server.store.database import Database
 from bonanza_server.store.models import spaces, trials
 

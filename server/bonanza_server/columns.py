@@ -16,8 +16,8 @@ from bonanza.schemas import TrialColumns
 from bonanza.schemas.trial import Origin, TrialState
 from bonanza_server.answers import study_answer
 from bonanza_server.engine import Engine
+from bonanza_server.finding import find_study
 from bonanza_server.lifecycle.ledger import Row
-from bonanza_server.reading import find_study
 from bonanza_server.store.database import Database
 from bonanza_server.store.models import events, fits, spaces, trials
 

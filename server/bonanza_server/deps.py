@@ -13,6 +13,7 @@ from bonanza.schemas import Name
 from bonanza_server.cartography import Cartography
 from bonanza_server.catalogue import Catalogue
 from bonanza_server.columns import Columns
+from bonanza_server.in_flight import Reply
 from bonanza_server.keyring import Keyring
 from bonanza_server.live import Attempts
 from bonanza_server.news import News
@@ -20,7 +21,7 @@ from bonanza_server.overview import Glances
 from bonanza_server.predicting import Predictor
 from bonanza_server.reading import Reading
 from bonanza_server.reporting import Reporter
-from bonanza_server.service import Reply, Service
+from bonanza_server.service import Service
 from bonanza_server.store.idempotency import Key
 
 IdempotencyKey = Annotated[

@@ -13,7 +13,7 @@ from bonanza.schemas import AttemptList, AttemptRecord, Curve, Live, StudyWorker
 from bonanza_server.answers import moment
 from bonanza_server.columns import thinned
 from bonanza_server.engine import Engine
-from bonanza_server.reading import find_study, find_trial
+from bonanza_server.finding import find_study, find_trial
 from bonanza_server.store.database import Database
 from bonanza_server.store.models import attempts, reports
 

@@ -11,8 +11,8 @@ from bonanza.schemas import Overview, StudyGlance
 from bonanza_server.access import visible
 from bonanza_server.answers import moment, study_answer
 from bonanza_server.columns import kind_of_space, short, thinned
+from bonanza_server.finding import best_architectures
 from bonanza_server.lifecycle.ledger import Row
-from bonanza_server.reading import best_architectures
 from bonanza_server.store.database import Database
 from bonanza_server.store.models import attempts, studies, trials
 

@@ -17,9 +17,9 @@ from bonanza.spaces import Architecture
 from bonanza_server.engine import job_of
 from bonanza_server.errors import Refused
 from bonanza_server.executor import JobLost
+from bonanza_server.finding import find_study
 from bonanza_server.fitting import FitJob, predict
 from bonanza_server.lifecycle.modelling import read_history
-from bonanza_server.reading import find_study
 from bonanza_server.spaces import Spaces, parse
 from bonanza_server.store.database import Database
 

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import heapq
-import json
-from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,7 +24,7 @@ from bonanza.schemas import (
 from bonanza_server.access import visible
 from bonanza_server.answers import model_answer, moment, study_answer, trial_answer, trial_fields
 from bonanza_server.engine import POOL_SIZE, Engine
-from bonanza_server.errors import Refused, no_study, no_trial
+from bonanza_server.finding import best_architectures, find_study, find_trial, live_attempts
 from bonanza_server.lifecycle import features
 from bonanza_server.lifecycle.archive import write
 from bonanza_server.lifecycle.ledger import Row
@@ -36,8 +32,9 @@ from bonanza_server.lifecycle.modelling import measured_cells, rank_correlation
 from bonanza_server.lifecycle.pool import Pools
 from bonanza_server.lifecycle.posterior import posteriors
 from bonanza_server.lifecycle.transfer import records
+from bonanza_server.paging import make_token, read_token
 from bonanza_server.store.database import Database
-from bonanza_server.store.models import attempts, events, fits, spaces, studies, trials
+from bonanza_server.store.models import events, fits, spaces, studies, trials
 
 EVENTS_A_READ = 500
 MOST_BY_NUMBER = 1_000
@@ -270,82 +267,3 @@ class Reading:
             ]
 
         return await self._database.read(work)
-
-
-def find_study(connection: Connection, name: str) -> Row:
-    """A study's row as it stands, not locked.
-
-    Raises:
-        Refused: there is none.
-    """
-    row = (
-        connection.execute(sa.select(studies).where(visible(studies.c.project, studies.c.name), studies.c.name == name))
-        .mappings()
-        .one_or_none()
-    )
-    if row is None:
-        raise no_study(name)
-    return dict(row)
-
-
-def find_trial(connection: Connection, study: Row, number: int) -> Row:
-    """A trial's row.
-
-    Raises:
-        Refused: there is none.
-    """
-    row = (
-        connection.execute(sa.select(trials).where(trials.c.study_id == study["id"], trials.c.number == number))
-        .mappings()
-        .one_or_none()
-    )
-    if row is None:
-        raise no_trial(study["name"], number)
-    return dict(row)
-
-
-def live_attempts(connection: Connection, study_id: int, numbers: list[int]) -> dict[int, Row]:
-    """The leased attempts of these trials, by trial."""
-    if not numbers:
-        return {}
-    query = sa.select(attempts).where(
-        attempts.c.study_id == study_id, attempts.c.number.in_(numbers), attempts.c.state == "leased"
-    )
-    return {row["number"]: dict(row) for row in connection.execute(query).mappings()}
-
-
-def best_architectures(connection: Connection, keys: list[tuple[int, int]]) -> dict[int, dict[str, Any]]:
-    """The architecture of a trial of each study: ``keys`` are (study, number)."""
-    if not keys:
-        return {}
-    query = sa.select(trials.c.study_id, trials.c.architecture).where(
-        sa.tuple_(trials.c.study_id, trials.c.number).in_(keys)
-    )
-    return {row.study_id: row.architecture for row in connection.execute(query)}
-
-
-def make_token(last: object) -> str:
-    """An opaque page token: where the page ended."""
-    return base64.urlsafe_b64encode(json.dumps(last).encode()).decode()
-
-
-def read_token(token: str | None, kind: Callable[[Any], Any]) -> Any:
-    """Where the last page ended; None for the first page.
-
-    Raises:
-        Refused: the token is none of ours.
-    """
-    if token is None:
-        return None
-    try:
-        last = json.loads(base64.urlsafe_b64decode(token.encode()))
-        if type(last) is not kind or (kind is int and not -(2**31) <= last < 2**31):
-            raise ValueError(token)
-        if kind is str and not (
-            last.isascii() and last.isprintable()
-        ):  # no name of a study, and no text for a database
-            raise ValueError(token)
-    except (ValueError, binascii.Error, UnicodeDecodeError) as error:
-        detail = "page_token is not one this server gave: take next_page_token of the page before, or leave it out for the first page"
-        raise Refused("invalid", detail, errors=[("page_token", "not a page token of this list")]) from error
-    return last

@@ -15,7 +15,7 @@ import bonanza
 from bonanza_server.errors import Refused
 from bonanza_server.evaluation.material import Material, read_material
 from bonanza_server.executor import JobLost
-from bonanza_server.reading import find_study
+from bonanza_server.finding import find_study
 from bonanza_server.store.database import Database
 
 Form = Literal["json", "markdown", "html"]

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel
 from sqlalchemy.engine import Connection
@@ -24,12 +24,13 @@ from bonanza_server.access import my_place, project
 from bonanza_server.answers import model_status, study_answer, trial_answer
 from bonanza_server.engine import Engine
 from bonanza_server.errors import Refused, invalid, wrong_at
+from bonanza_server.finding import find_study
+from bonanza_server.in_flight import ClientGone, InFlight, Reply
 from bonanza_server.lifecycle import studies, transfer
 from bonanza_server.lifecycle.archive import Archive, DamagedArchive, read
 from bonanza_server.lifecycle.ask import Asking, Served, serve
 from bonanza_server.lifecycle.ledger import Ledger, Row, open_ledger
 from bonanza_server.lifecycle.pool import Pools
-from bonanza_server.reading import find_study
 from bonanza_server.search.spec import InvalidStrategy, strategy_spec
 from bonanza_server.spaces import Spaces, parse
 from bonanza_server.store.database import Database
@@ -37,18 +38,6 @@ from bonanza_server.store.idempotency import Key, recall, remember
 from bonanza_server.waiting import WaitingRoom
 
 T = TypeVar("T")
-
-
-class Reply(NamedTuple):
-    """The bytes of an answer, and whether an idempotency key brought them back."""
-
-    status: int
-    body: str
-    replayed: bool = False
-
-
-class ClientGone(Exception):
-    """Whoever asked has hung up; nothing was leased to it."""
 
 
 class Service:
@@ -71,7 +60,7 @@ class Service:
         self.waiting = waiting
         self.clock = clock
         self._pools = pools
-        self._in_flight: dict[tuple[str, str], tuple[str, asyncio.Task[Reply]]] = {}
+        self._in_flight = InFlight()
 
     async def put_study(self, name: str, spec: StudySpec) -> tuple[Study, bool]:
         """Create a study, or get the one that an equal body created; True if created.
@@ -158,7 +147,7 @@ class Service:
                 self.engine.notify(row)
             return reply
 
-        return await self._once(key, run)
+        return await self._in_flight.once(key, run)
 
     async def change(self, name: str, work: Callable[[Ledger], None]) -> None:
         """Run ``work`` on the locked study in one transaction."""
@@ -184,7 +173,9 @@ class Service:
 
         ``attempt``: the trial's number and the lease token that the request is about, to be locked with the study.
         """
-        return await self._once(key, partial(self._post, name, work, key, attempt=attempt, status=status, wakes=wakes))
+        return await self._in_flight.once(
+            key, partial(self._post, name, work, key, attempt=attempt, status=status, wakes=wakes)
+        )
 
     async def post_cells(
         self,
@@ -218,7 +209,7 @@ class Service:
 
             return await self._post(name, locked, key, status=status, wakes=wakes)
 
-        return await self._once(key, run)
+        return await self._in_flight.once(key, run)
 
     def _space(self, connection: Connection, *, name: str) -> tuple[str, SearchSpace]:
         space_hash: str = find_study(connection, name)["space_hash"]
@@ -265,7 +256,7 @@ class Service:
             ClientGone: ``gone()`` said so before anything was leased.
             Refused: there is no such study, or the key was used for another request.
         """
-        return await self._once(key, partial(self._ask, Asking(request, trace), name, key, gone))
+        return await self._in_flight.once(key, partial(self._ask, Asking(request, trace), name, key, gone))
 
     async def _ask(self, asking: Asking, name: str, key: Key | None, gone: Callable[[], Awaitable[bool]]) -> Reply:
         clock = asyncio.get_running_loop().time
@@ -358,33 +349,6 @@ class Service:
             raise Refused(
                 "request-in-flight", "another server process is doing this very request: send it again", retry_after_s=1
             ) from error
-
-    async def _once(self, key: Key | None, run: Callable[[], Awaitable[Reply]]) -> Reply:
-        """Run a request, or join the one with the same key that is under way."""
-        if key is None:
-            return await run()
-        mine = project(), key.key
-        while mine in self._in_flight:
-            fingerprint, task = self._in_flight[mine]
-            if fingerprint != key.fingerprint:
-                raise Refused(
-                    "idempotency-key-reused",
-                    f"Idempotency-Key {key.key!r} is in use for another request: use a new key for a new request",
-                )
-            try:
-                return (await asyncio.shield(task))._replace(replayed=True)
-            except ClientGone:
-                continue  # the first client hung up and nothing was done: this one does it
-        task = asyncio.ensure_future(run())
-        self._in_flight[mine] = (key.fingerprint, task)
-
-        def done(finished: asyncio.Task[Reply]) -> None:
-            self._in_flight.pop(mine, None)
-            if not finished.cancelled():
-                finished.exception()  # whoever wanted to hear it may have been cut off
-
-        task.add_done_callback(done)
-        return await asyncio.shield(task)
 
 
 def _parsed(space: SearchSpace, values: Sequence[object], pointer: str) -> list[Architecture]:

@@ -26,12 +26,12 @@ from bonanza_server.access import needs
 from bonanza_server.answers import moment, trial_answer, trial_fields
 from bonanza_server.body import JsonRoute
 from bonanza_server.deps import IdempotencyKey, StudyName, TrialNumber, answer, key_of, service_of
+from bonanza_server.in_flight import ClientGone
 from bonanza_server.lifecycle import lease, pruning
 from bonanza_server.lifecycle.ledger import Ledger, Row
 from bonanza_server.lifecycle.tell import Told
 from bonanza_server.lifecycle.tell import tell as record
 from bonanza_server.problem_docs import problems
-from bonanza_server.service import ClientGone
 
 router = APIRouter(prefix="/v1/studies/{study}", tags=["ask and tell"], route_class=JsonRoute)
 

@@ -12,8 +12,8 @@ from bonanza_server.answers import moment
 from bonanza_server.body import JsonRoute
 from bonanza_server.deps import KeyringDep, PageSize, PageToken, ServiceDep
 from bonanza_server.errors import Refused
+from bonanza_server.paging import make_token, read_token
 from bonanza_server.problem_docs import problems
-from bonanza_server.reading import make_token, read_token
 from bonanza_server.store import keys
 
 router = APIRouter(prefix="/v1", tags=["keys"], route_class=JsonRoute)
