@@ -60,6 +60,28 @@ def test_estimates_keep_the_order_of_the_values_they_are_made_from(
     assert all(a is not None and b is not None and a <= b + 1e-3 for a, b in pairwise(ranked))
 
 
+HUGE = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(
+    pruned=st.lists(HUGE, min_size=1, max_size=3),
+    complete=st.lists(st.tuples(st.lists(HUGE, min_size=1, max_size=3), HUGE), min_size=1, max_size=5),
+    maximize=st.booleans(),
+)
+def test_a_training_that_went_astray_leaves_finite_estimates(
+    pruned: list[float], complete: list[tuple[list[float], float]], maximize: bool
+) -> None:
+    [guess] = estimates([line(*pruned)], [(line(*curve), result) for curve, result in complete], maximize=maximize)
+    assert guess is None or abs(guess) < float("inf")
+
+
+@pytest.mark.parametrize("strategy", ["bonanza", "random"])
+def test_a_perplexity_that_exploded_stops_no_fit(strategy: str) -> None:
+    given = snapshot(strategy, pruned=True)
+    given.curves[0] = (line(3e155, 1.7e308), 60.0)
+    assert fit(given).diagnostics["censored"] == 4
+
+
 def test_a_curve_is_read_between_its_points() -> None:
     curve = [[2.0, 10.0], [4.0, 20.0], [8.0, 40.0]]
     assert [at(curve, step) for step in (1, 2, 3, 4, 6, 8)] == [10.0, 10.0, 15.0, 20.0, 30.0, 40.0]

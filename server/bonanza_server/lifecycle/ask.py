@@ -205,7 +205,9 @@ def _proposed(ledger: Ledger, space: SearchSpace, asking: Asking, served: Served
     pool = served.pool
     fresh = pool is not None and _fresh_enough(ledger.study, pool, asking.request, served.covers)
     may_wait = asking.patient and asking.fit_can_come
-    if not fresh and (may_wait or ledger.study["consistency"] == "ordered"):
+    # Where nothing was measured there is no fit to come, and no result that an ask could miss.
+    must_wait = ledger.study["consistency"] == "ordered" and ledger.study["complete"] > 0
+    if not fresh and (may_wait or must_wait):
         served.waits_for_fit = True
         return None
     known: set[str] = set()

@@ -19,7 +19,7 @@ from bonanza_server.lifecycle.ledger import Ledger, Row
 from bonanza_server.lifecycle.modelling import PAIRS, kendall_tau, read_features
 from bonanza_server.search.history import KnownCell
 from bonanza_server.search.spec import reads_features
-from bonanza_server.store.models import events, features, trials
+from bonanza_server.store.models import features, trials
 
 MOST_CELLS = 50_000
 """Cells of one study: a fit is sent what is known of all of them, 20 MB and more."""
@@ -71,10 +71,9 @@ def _check_room(ledger: Ledger, *, cells: int, names: set[str]) -> None:
     if total > MOST_CELLS:
         detail = f"features of {total:,} architectures are more than a study takes ({MOST_CELLS:,}): tell those of the architectures that may be worth a training"
         raise Refused("invalid", detail, errors=[("/cells", f"more than {MOST_CELLS:,} with the ones before")])
-    said = sa.select(events.c.data).where(events.c.study_id == ledger.id, events.c.kind == "features.told")
-    all_names = names.union(*(data["names"] for data in ledger.connection.execute(said).scalars()))
-    if len(all_names) > MOST_NAMES:
-        detail = f"{len(all_names)} different features are more than a study takes ({MOST_NAMES}): tell those that say most, under the same names for all"
+    before = {name for data in ledger.said("features.told") for name in data["names"]}
+    if names - before and len(names | before) > MOST_NAMES:
+        detail = f"{len(names | before)} different features are more than a study takes ({MOST_NAMES}): tell those that say most, under the same names for all"
         raise Refused("invalid", detail, errors=[("/cells", f"more than {MOST_NAMES} features with the ones before")])
 
 

@@ -118,6 +118,14 @@ class Ledger:
         )
         return seq
 
+    def said(self, kind: str) -> list[dict[str, Any]]:
+        """The data of every event of one kind, also of those that this transaction has yet to write."""
+        written = sa.select(events.c.data).where(events.c.study_id == self.id, events.c.kind == kind)
+        return [
+            *self.connection.execute(written).scalars(),
+            *(event["data"] for event in self._events if event["kind"] == kind),
+        ]
+
     def add(self, **columns: Any) -> Row | None:
         """Insert a trial with the next number; None where the study has its cell already (the unique index decides)."""
         trial = (

@@ -18,6 +18,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 
+from bonanza_server.search.targets import LARGEST
+
 Points = Sequence[Sequence[float]]
 """A learning curve, (step, value) by step."""
 
@@ -34,15 +36,18 @@ def estimates(
 
 def _estimate(curve: Points, complete: Sequence[tuple[Points, float]], *, maximize: bool) -> float | None:
     step, value = curve[-1]
-    seen = [(at(points, step), result) for points, result in complete if points and points[-1][0] >= step]
+    seen = [(at(points, step), _bounded(result)) for points, result in complete if points and points[-1][0] >= step]
     if not seen:
         return None
     mean_early = sum(early / len(seen) for early, _ in seen)
     mean_result = sum(result / len(seen) for _, result in seen)
-    spread = sum((early - mean_early) ** 2 for early, _ in seen)
-    shared = sum((early - mean_early) * (result - mean_result) for early, result in seen)
-    slope = min(1.0, max(0.0, shared / spread)) if len(seen) >= FEW and spread > 0.0 else 1.0
-    guess = mean_result + slope * (value - mean_early)
+    unit = max(abs(early - mean_early) for early, _ in seen)  # a perplexity may be 1e200, and its square is no number
+    slope = 1.0
+    if len(seen) >= FEW and unit > 0.0:
+        spread = sum(((early - mean_early) / unit) ** 2 for early, _ in seen)
+        shared = sum((early - mean_early) / unit * ((result - mean_result) / unit) for early, result in seen)
+        slope = min(1.0, max(0.0, shared / spread))
+    guess = mean_result + slope * (_bounded(value) - mean_early)
     results = [result for _, result in complete]
     return min(guess, max(results)) if maximize else max(guess, min(results))
 
@@ -50,7 +55,12 @@ def _estimate(curve: Points, complete: Sequence[tuple[Points, float]], *, maximi
 def at(points: Points, step: float) -> float:
     """The curve's value at ``step``, on the straight line between its points; before the first one, the first one's."""
     right = bisect_left(points, step, key=lambda point: point[0])
-    if right == 0 or points[right][0] == step:
-        return points[right][1]
-    (before, low), (after, high) = points[right - 1], points[right]
+    after, high = points[right][0], _bounded(points[right][1])
+    if right == 0 or after == step:
+        return high
+    before, low = points[right - 1][0], _bounded(points[right - 1][1])
     return low + (high - low) * (step - before) / (after - before)
+
+
+def _bounded(value: float) -> float:
+    return min(LARGEST, max(-LARGEST, value))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from bonanza.spaces import space_from_spec
@@ -132,6 +134,34 @@ def test_a_study_takes_so_many_different_features(search: Search, monkeypatch: p
     answer = problem(search.server.http.post(path, json={"cells": [known(2, c=1.0), known(3, d=1.0)]}), "invalid")
     assert "4 different features" in answer["detail"]
     told(search, known(2, c=1.0), known(3, a=1.0))
+
+
+def test_a_study_takes_no_more_features_of_many_who_tell_at_once_and_goes_on_with_those(search: Search) -> None:
+    search.study()
+    path = f"/v1/studies/{search.name}/features"
+
+    def tell(who: int) -> int:
+        features = {f"of-{who}-{k}": 1.0 for k in range(kept.MOST_NAMES // 2)}
+        return search.server.http.post(path, json={"cells": [known(who, **features)]}).status_code
+
+    with ThreadPoolExecutor(8) as crowd:
+        answers = sorted(crowd.map(tell, range(8)))
+    assert answers == [200, 200, *[422] * 6]
+    found = search.get("/features")["features"]
+    assert len(found) == kept.MOST_NAMES
+    assert told(search, known(9, **{found[0]["name"]: 2.0}))["changed"] == 1
+
+
+def test_a_study_with_more_features_than_it_takes_still_hears_of_those(
+    search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search.study()
+    told(search, known(1, a=1.0, b=2.0, c=3.0))
+    monkeypatch.setattr(kept, "MOST_NAMES", 2)
+    assert told(search, known(2, a=1.0)) == {"changed": 1, "unchanged": 0}
+    problem(
+        search.server.http.post(f"/v1/studies/{search.name}/features", json={"cells": [known(2, d=1.0)]}), "invalid"
+    )
 
 
 def test_the_worth_of_a_feature_is_of_the_newest_results_that_have_it(

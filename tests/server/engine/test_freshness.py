@@ -115,3 +115,13 @@ def test_in_an_ordered_study_no_ask_is_served_by_a_model_that_missed_a_result(se
         answer = ask.result(SOON_S)
     assert (answer["model"]["observations"], answer["model"]["lag"]) == (4, 0)
     assert answer["trials"][0]["origin"] == "acquisition"
+
+
+def test_an_ordered_study_whose_first_trainings_all_fail_goes_on_without_a_model(search: Search) -> None:
+    search.study(strategy={"name": "bananas", "n_initial": 2}, consistency="ordered", seed=search.seed)
+    for trial in search.ask(count=2)["trials"]:
+        search.fail(trial, "code")
+    answer = search.ask(wait_s=0)
+    assert [trial["origin"] for trial in answer["trials"]] == ["fallback"]
+    search.tell(answer["trials"][0], 70.0)
+    assert search.ask(wait_s=30)["trials"][0]["origin"] == "acquisition"
