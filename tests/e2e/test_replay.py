@@ -224,6 +224,8 @@ def test_an_export_whose_features_are_not_those_that_were_told_is_refused_with_i
         {"seq": [2]},
         {"architecture": {}},
         {"known": None},
+        {"known": {}},
+        {"known": {"another": 1.0}},
     ]
     wrongs += [{"known": {"a": value}} for value in ("high", True, None, 10**400)]
     for wrong in wrongs:
@@ -235,6 +237,17 @@ def test_an_export_whose_features_are_not_those_that_were_told_is_refused_with_i
         check_space(archive_of(lines, place, 2))
     with pytest.raises(DamagedArchive, match="not all there"):
         check_space(archive_of(lines, place, 0))
+
+
+def test_an_export_whose_events_do_not_say_what_was_told_is_refused_with_their_line(known: str) -> None:
+    lines = [line + "\n" for line in known.removesuffix("\n").split("\n")]
+    place = next(k for k, line in enumerate(lines) if "features.told" in line)
+    event = json.loads(lines[place])["event"]
+    for wrong in ({}, {"cells": 3}, {"names": ["a"]}, {"cells": "3", "names": ["a"]}, {"cells": 3, "names": [1]}):
+        told = next(iter(write([("event", event | {"data": wrong})])))
+        with pytest.raises(DamagedArchive, match="which features were told") as caught:
+            check_space(read("".join([*lines[:place], told, *lines[place + 1 :]])))
+        assert caught.value.line == place + 1
 
 
 def archive_of(lines: list[str], place: int, times: int) -> Archive:

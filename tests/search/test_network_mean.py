@@ -48,6 +48,21 @@ def test_networks_are_trained_on_the_first_results_and_anew_when_there_are_an_ei
     assert fitted(history(LEAST - 1)).network is None
 
 
+def test_estimates_of_pruned_trainings_train_no_network() -> None:
+    given = history(LEAST)
+    pruned = tuple(Observation(cell, (90.0,), 200 + k, censored=True) for k, cell in enumerate(CELLS[200:260]))
+    moved = tuple(replace(one, values=(80.0,)) for one in pruned)
+    one, other, alone = (
+        fitted(replace(given, censored=censored)).network for censored in (pruned[:50], (*moved[:50], *pruned[50:]), ())
+    )
+    assert one is not None
+    assert other is not None
+    assert alone is not None
+    assert one.opinion.networks is other.opinion.networks is alone.opinion.networks
+    assert one.opinion.trained_on == LEAST
+    assert fitted(replace(history(LEAST - 1), censored=pruned)).network is None
+
+
 def test_a_process_that_remembers_nothing_proposes_the_same() -> None:
     torch.set_num_threads(1)
     proposed = []

@@ -6,7 +6,6 @@ another server.
 
 from __future__ import annotations
 
-import math
 import platform
 import secrets
 from collections import Counter
@@ -16,9 +15,11 @@ from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
+from pydantic import ValidationError
 from sqlalchemy.engine import Connection
 
 import bonanza
+from bonanza.schemas.features import KnownCell
 from bonanza.spaces import InvalidArchitecture, InvalidSpace, SearchSpace, space_from_spec
 from bonanza_server.errors import Refused
 from bonanza_server.lifecycle.archive import FORMAT, VERSION, Archive, DamagedArchive
@@ -94,27 +95,36 @@ def check(archive: Archive) -> SearchSpace:
 
 def _check_features(archive: Archive, space: SearchSpace) -> None:
     """Every feature is of an event that told it, and of the cells that an event told none is missing."""
-    said = {event["seq"]: event["data"]["cells"] for event in archive.events if event["kind"] == "features.told"}
-    left: Counter[int] = Counter(said)
+    said: dict[int, tuple[int, frozenset[str]]] = {}
+    for line, event in zip(archive.lines, archive.events, strict=True):
+        if event["kind"] == "features.told":
+            cells, names = event["data"].get("cells"), event["data"].get("names")
+            if (
+                type(cells) is not int
+                or not isinstance(names, list)
+                or not all(isinstance(name, str) for name in names)
+            ):
+                raise DamagedArchive(line, "the event does not say of how many cells which features were told")
+            said[event["seq"]] = cells, frozenset(names)
+    left = Counter({seq: cells for seq, (cells, _) in said.items()})
     met: set[tuple[int, str]] = set()
     for line, feature in archive.features:
         _check_cell(space, line, feature)
-        seq, known = feature.get("seq"), feature.get("known")
+        seq = feature.get("seq")
         if type(seq) is not int or seq not in said or (seq, feature["arch_id"]) in met:
             raise DamagedArchive(line, "no event says that these features were told")
-        if not isinstance(known, dict) or not known or not all(map(_is_number, known.values())):
-            raise DamagedArchive(line, "a feature is no finite number")
+        try:
+            known = KnownCell.model_validate(
+                {"architecture": feature["architecture"], "features": feature.get("known")}
+            )
+        except ValidationError as error:
+            raise DamagedArchive(line, "features are finite numbers by name") from error
+        if not said[seq][1].issuperset(known.features):
+            raise DamagedArchive(line, "the event that told these features names others")
         met.add((seq, feature["arch_id"]))
         left[seq] -= 1
     if missing := [seq for seq, count in left.items() if count]:
         raise DamagedArchive(archive.lines[missing[0] - 1], "the features that this event told are not all there")
-
-
-def _is_number(value: object) -> bool:
-    try:
-        return type(value) in {int, float} and math.isfinite(float(value))  # type: ignore[arg-type]
-    except OverflowError:
-        return False
 
 
 def _check_cell(space: SearchSpace, line: int, said: Mapping[str, Any]) -> None:

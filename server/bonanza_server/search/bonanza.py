@@ -258,9 +258,16 @@ class Bonanza:
         start = warm_start.fit(results, others, scales_of(history, names), prior)
         network = None
         if self.options.network:
-            values = [observed.value for observed in own.observations]
-            left_out = start.process.left_out()
-            network = network_mean(own.cells, values, own.targets, left_out, maximize=history.maximize)
+            # An estimate of a pruned training is no result for it: a network has no weights, and every complete curve moves all estimates.
+            rows = [row for row, one in enumerate(own.observations) if not one.censored]
+            measured = [own.observations[row] for row in rows]
+            network = network_mean(
+                [one.architecture for one in measured],
+                [one.value for one in measured],
+                own.targets[rows],
+                start.process.left_out()[rows],
+                maximize=history.maximize,
+            )
         read = [part for part, rho in zip(parts, (*start.correlations, 1.0), strict=True) if rho]
         return BonanzaModel(
             self.options, history, own.scale, start, tuple(cell for part in read for cell in part.cells), network
