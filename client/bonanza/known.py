@@ -35,7 +35,7 @@ def read(path: Path, space: SearchSpace, *, others: bool = False) -> Iterator[Kn
         except InvalidArchitecture as error:
             if not others:
                 raise InvalidRequest(f"{path}, line {number}: {error}") from error
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise InvalidRequest(
                 f'{path}, line {number}: a line is {{"architecture": …, "features": {{"name": number}}}} ({type(error).__name__}: {error})'
             ) from error
@@ -45,7 +45,7 @@ def features(given: object) -> dict[str, float]:
     """Named finite numbers, at least one.
 
     Raises:
-        ValueError, TypeError: they are none.
+        ValueError, TypeError, OverflowError: they are none.
     """
     if not isinstance(given, dict) or not given:
         raise TypeError("features are an object of named numbers")

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from bonanza import schemas
-from bonanza.errors import AskTimeout, BonanzaError, InvalidRequest
+from bonanza.errors import AskTimeout, BonanzaError, InvalidRequest, TooLarge
 from bonanza.outbox import Outbox
 from bonanza.schemas.trial import Shortfall, TrialState
 from bonanza.spaces import Architecture, SearchSpace, space_from_spec
@@ -30,7 +30,7 @@ Encoded: TypeAlias = Mapping[str, Any] | str | Architecture
 
 OVER: Final[frozenset[str]] = frozenset({"finished", "budget_reached", "space_exhausted"})
 PAUSE_S: Final = 1.0  # between two asks, where the server names no time
-CELLS_AT_ONCE: Final = 5_000  # half of the wire's limit: a request of as many large networks stays below that of bytes
+CELLS_AT_ONCE: Final = 5_000  # half of the wire's limit; what a server does in a second or two
 
 
 class Study:
@@ -198,19 +198,26 @@ class Study:
     def tell_features(self, cells: Iterable[tuple[Encoded, Mapping[str, float]]]) -> schemas.FeaturesAnswer:
         """Tell what is known of cells without training them: (architecture, {feature: value}) of any number.
 
-        They go out some thousands a request, each all or nothing; telling again what the study knows changes nothing. An error's note says how
-        many were told before it.
+        All are checked before any is sent. They go out some thousands a request, each all or nothing, fewer where the server finds that too large; telling
+        again what the study knows changes nothing. The note of an error of a later request says how many were told before it.
         """
-        given = [{"architecture": _encoded(architecture), "features": known} for architecture, known in cells]
+        given = [{"architecture": _encoded(architecture), "features": dict(known)} for architecture, known in cells]
+        checked = _checked(schemas.KnownCells, cells=given)["cells"]
         told = schemas.FeaturesAnswer(changed=0, unchanged=0)
-        for first in range(0, max(1, len(given)), CELLS_AT_ONCE):
+        first, size = 0, CELLS_AT_ONCE
+        while first < len(checked):
+            size = min(size, len(checked) - first)
+            body = {"cells": checked[first : first + size]}
             try:
-                body = _checked(schemas.FeaturesRequest, cells=given[first : first + CELLS_AT_ONCE])
                 answer = self.transport.send("POST", f"{self.path}/features", body=body).read(schemas.FeaturesAnswer)
             except BonanzaError as error:
+                if isinstance(error, TooLarge) and size > 1:
+                    size //= 2
+                    continue
                 if first:
-                    error.add_note(f"The {first:,} cells before were told; cells/0 is the next one.")
+                    error.add_note(f"The {first:,} cells before were told; /cells/0 is the next one.")
                 raise
+            first += size
             told.changed += answer.changed
             told.unchanged += answer.unchanged
         return told

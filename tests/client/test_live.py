@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 import pytest
 
 import bonanza
+from bonanza.spaces import Architecture
 from tests.client.wire import Fault, lose_answer
 from tests.live import LiveServer
 
@@ -47,6 +49,12 @@ def study(client: bonanza.Client) -> bonanza.Study:
     return client.create_study(
         "s", space=NB201, strategy="random", budget={"max_trials": 6, "max_failures": None}, seed=3
     )
+
+
+def networks(study: bonanza.Study, n: int) -> list[Architecture]:
+    rng = random.Random(1)
+    drawn = (study.space.sample(rng) for _ in range(10 * n))
+    return list({cell.arch_id: cell for cell in drawn}.values())[:n]
 
 
 def asked(study: bonanza.Study) -> bonanza.Trial:
@@ -161,15 +169,32 @@ def test_features_are_told_of_cells_in_any_form_and_listed(study: bonanza.Study)
 
 def test_more_features_than_a_request_holds_are_told_in_parts(study: bonanza.Study, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("bonanza.study.CELLS_AT_ONCE", 2)
-    rng = random.Random(1)
-    told = [(cell, {"synflow": 1.0}) for cell in {study.space.sample(rng) for _ in range(20)}][:5]
-    answer = study.tell_features(iter(told))
+    cells = networks(study, 7)
+    told = [(cell, MappingProxyType({"synflow": 1.0})) for cell in cells]
+    answer = study.tell_features(iter(told[:5]))
     assert (answer.changed, answer.unchanged) == (5, 0)
-    with pytest.raises(bonanza.InvalidRequest, match="cells/1/features/synflow") as refused:
-        study.tell_features([*told[:3], (told[3][0], {"synflow": float("inf")})])
-    assert refused.value.__notes__ == ["The 2 cells before were told; cells/0 is the next one."]
+    # What the SDK can see is wrong is seen before anything is told.
+    with pytest.raises(bonanza.InvalidRequest, match="cells/3/features/synflow"):
+        study.tell_features([*told[4:7], (cells[3], {"synflow": float("inf")})])
+    assert study.features().cells == 5
+    with pytest.raises(bonanza.InvalidArchitecture, match="/cells/0/architecture") as refused:
+        study.tell_features([*told[4:6], ({"edges": []}, {"synflow": 1.0})])
+    assert refused.value.__notes__ == ["The 2 cells before were told; /cells/0 is the next one."]
+    assert study.features().cells == 6
     with pytest.raises(bonanza.InvalidRequest, match="cells"):
         study.tell_features([])
+
+
+def test_features_of_cells_too_large_for_a_server_go_out_in_smaller_parts(tmp_path: Path):
+    with (
+        LiveServer(f"sqlite:///{tmp_path}/small.db", fit_slots=0, large_body_limit=1_500) as server,
+        bonanza.Client(server.url, patience_s=5) as client,
+    ):
+        study = client.create_study("s", space=NB201)
+        cells = networks(study, 40)
+        assert study.tell_features((cell, {"synflow": 1.0}) for cell in cells).changed == 40
+        with pytest.raises(bonanza.TooLarge):
+            study.tell_features([(cells[0], {f"{k:0100}": 1.0 for k in range(20)})])
 
 
 def test_a_study_is_steered_changed_and_deleted(client: bonanza.Client, study: bonanza.Study):

@@ -26,6 +26,7 @@ from bonanza.schemas.features import FeatureList as FeatureList
 from bonanza.schemas.features import FeaturesAnswer as FeaturesAnswer
 from bonanza.schemas.features import FeaturesRequest as FeaturesRequest
 from bonanza.schemas.features import KnownCell as KnownCell
+from bonanza.schemas.features import KnownCells as KnownCells
 from bonanza.schemas.key import AuditEvent as AuditEvent
 from bonanza.schemas.key import AuditList as AuditList
 from bonanza.schemas.key import Key as Key

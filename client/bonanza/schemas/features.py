@@ -19,6 +19,12 @@ class KnownCell(Request):
     )
 
 
+class KnownCells(Request):
+    """Any number of architectures with what is known of each, which a client sends in as many requests as it takes."""
+
+    cells: Annotated[list[KnownCell], Field(min_length=1)]
+
+
 class FeaturesRequest(Request):
     """``POST …/features``: what is known of architectures without training them, in bulk, all or nothing."""
 
