@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class FitJob:
-    """A study's history, and that of its ``sources``.
+    """A study's history, and that of its ``sources``; ``features`` are encoded (``search.known_cells``).
 
     ``seq`` numbers it: how many results had come or gone. The generator of the fit comes from (seed, seq). So the same results get the same
     fit, however many fits were made or failed before, and an event log, which has the results, has all that a replay needs.
@@ -30,7 +30,7 @@ class FitJob:
     sources: list[dict[str, Any]] = field(default_factory=list)
     pruned: list[tuple[int, dict[str, Any], list[list[float]]]] = field(default_factory=list)
     curves: list[tuple[list[list[float]], float]] = field(default_factory=list)
-    features: list[tuple[str, dict[str, Any], dict[str, float]]] = field(default_factory=list)
+    features: bytes = b""
 
 
 @dataclass(frozen=True)

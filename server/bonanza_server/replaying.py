@@ -8,10 +8,12 @@ leases and failures there were, and whenever the fits happened to end.
 from __future__ import annotations
 
 import random
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, Future
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Final
 
 from bonanza.spaces import Architecture, SearchSpace
@@ -23,11 +25,14 @@ from bonanza_server.lifecycle.ledger import Row
 from bonanza_server.lifecycle.modelling import history_of, merged, ranked_by_mean, source_of
 from bonanza_server.lifecycle.phases import draws_of
 from bonanza_server.lifecycle.replay import Replay
-from bonanza_server.search.history import KnownCell
+from bonanza_server.search.known_cells import encoded
+from bonanza_server.search.spec import reads_features
 
 CIRCUMSTANCES: Final = ("torch", "numpy", "threads", "cpu")
 COMPARED: Final = ("arch_id", "architecture", "mean", "std", "acquisition")
 DRAWN: Final = frozenset({"initial", "fallback"})
+MOST_SENT: Final = 8
+"""Fits that are sent and not done: each holds a history, and maybe features, of tens of megabytes."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,9 @@ def check(
         if event["seq"] in wanted:
             published = wanted[event["seq"]]
             made[published["version"]] = executor.submit(fit, _job(archive, so_far, published, others, known))
+            if len(sent := [one for one in made.values() if not one.done()]) >= MOST_SENT:
+                wait(sent, return_when=FIRST_COMPLETED)
+                progress(sum(one.done() for one in made.values()), len(wanted))
         if event["seq"] in choices:
             choice = choices[event["seq"]]
             if _unknown(choice, others):
@@ -122,9 +130,9 @@ def check(
                 future.set_result(ranked_by_mean(history_of(so_far.study(), {}, _trials(so_far))))
                 chosen.append((choice, future))
     found.fits = len(made)
-    for done, (version, future_fit) in enumerate(sorted(made.items()), 1):
+    for version, future_fit in sorted(made.items()):
         _compare(proposed[version], future_fit.result(), found)
-        progress(done, len(made))
+        progress(sum(one.done() for one in made.values()), len(wanted))
     for choice, ranked in chosen:
         _compare_choice(choice, ranked.result(), found)
     found.differences.sort(key=lambda difference: difference.event)
@@ -134,18 +142,20 @@ def check(
 
 
 class _KnownAt:
-    """What was known of cells without training them at each event: one list for all fits between two tells."""
+    """What was known of cells without training them at each event, as a fit is sent it: made once for all fits between two tells."""
 
     def __init__(self, archive: Archive) -> None:
-        self._told = [feature for _, feature in archive.features]
-        self._seq, self._known = 0, list[KnownCell]()
+        self._told = sorted((feature for _, feature in archive.features), key=itemgetter("arch_id", "seq"))
+        self._events = sorted({feature["seq"] for feature in self._told})
+        self._newest, self._known = 0, b""
 
-    def at(self, event: int) -> list[KnownCell]:
+    def at(self, event: int) -> bytes:
         """After ``event``."""
-        newest = max((feature["seq"] for feature in self._told if feature["seq"] <= event), default=0)
-        if newest != self._seq:
-            self._seq = newest
-            self._known = merged(feature for feature in self._told if feature["seq"] <= newest)
+        before = bisect_right(self._events, event)
+        newest = self._events[before - 1] if before else 0
+        if newest != self._newest:
+            self._newest = newest
+            self._known = encoded(merged(feature for feature in self._told if feature["seq"] <= newest))
         return self._known
 
 
@@ -166,7 +176,7 @@ def _job(
     study = so_far.study()
     read = history_of(study, archive.header["space"], _trials(so_far))
     sources = [_source(others[source["study"]], source) for source in made.get("sources", ())]
-    told = known.at(study["last_event"])
+    told = known.at(study["last_event"]) if reads_features(study["strategy"]) else b""
     return job_of(read._replace(sources=sources, features=told), pool_size=archive.header["pool_size"])
 
 

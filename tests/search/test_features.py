@@ -12,6 +12,7 @@ import pytest
 from bonanza.spaces import Architecture, SearchSpace, space_from_spec
 from bonanza_server.search.features import MOST_OFFERED, Features, features_of, normal_scores
 from bonanza_server.search.history import History, Observation
+from bonanza_server.search.known_cells import decoded, encoded
 from bonanza_server.search.strategy import strategy_from_spec
 
 NB201: dict[str, Any] = {"kind": "nasbench201"}
@@ -39,7 +40,7 @@ def known(cells: list[Architecture], **features: Callable[[Architecture], float 
         (cell.arch_id, cell.json, {name: v for name, of in features.items() if (v := of(cell)) is not None})
         for cell in cells
     ]
-    found = features_of(cells[0].space, told)
+    found = features_of(cells[0].space, encoded(told))
     assert found is not None
     return found
 
@@ -74,8 +75,18 @@ def test_a_feature_of_one_value_is_none_and_without_any_there_are_no_features() 
     space = space_from_spec(NB201)
     cells = sampled(space, 20)
     assert known(cells, score=width, constant=lambda _: 4.0).names == ("score",)
-    assert features_of(space, [(cell.arch_id, cell.json, {"constant": 4.0}) for cell in cells]) is None
-    assert features_of(space, []) is None
+    assert features_of(space, encoded((cell.arch_id, cell.json, {"constant": 4.0}) for cell in cells)) is None
+    assert features_of(space, encoded([])) is None
+
+
+def test_what_is_known_travels_as_lines_in_the_order_of_the_ids() -> None:
+    cells = [
+        (cell.arch_id, cell.json, {"a\n\u2028é": 1e308, "b": -0.0, "c": 5e-324})
+        for cell in sampled(space_from_spec(DARTS), 9)
+    ]
+    assert decoded(encoded(reversed(cells))) == cells
+    assert encoded(reversed(cells)) == encoded(cells)
+    assert decoded(b"") == []
 
 
 def test_a_cell_is_known_in_every_spelling() -> None:
@@ -127,9 +138,9 @@ def test_a_fit_depends_on_what_is_known_and_not_on_what_the_process_did_before()
         return [(one.architecture.arch_id, one.mean) for one in made]
 
     told = [(cell.arch_id, cell.json, {"score": chance(cell)}) for cell in cells]
-    remembered = features_of(cells[0].space, told)
+    remembered = features_of(cells[0].space, encoded(told))
     first = proposed(remembered)
-    assert features_of(cells[0].space, list(told)) is remembered
+    assert features_of(cells[0].space, encoded(told)) is remembered
     assert proposed(known(cells, score=chance)) == first
     assert proposed(None) != first
 

@@ -14,6 +14,7 @@ from bonanza_server.search import catalogue
 from bonanza_server.search.contract.strategy import SPACES
 from bonanza_server.search.features import features_of
 from bonanza_server.search.history import History, Observation, Proposal, Source
+from bonanza_server.search.known_cells import encoded
 from bonanza_server.search.strategy import Model, Strategy, strategy_from_spec
 from tests.contracts.strategy import StrategyContract
 
@@ -167,7 +168,7 @@ class Telling(Lending):
             (arch_id, cells[arch_id].json, {"a": value, **({"b": value} if k % 3 else {}), "constant": 1.0})
             for k, (arch_id, value) in enumerate(zip(sorted(cells), values, strict=False))
         ]
-        return replace(history, features=features_of(history.space, known))
+        return replace(history, features=features_of(history.space, encoded(known)))
 
 
 class TestBonanzaThatIsToldFeatures(StrategyContract):

@@ -142,7 +142,7 @@ class StrategySearch:
 
     def __init__(self, strategy: Strategy, table: Table, seed: int) -> None:
         self._strategy, self._table, self._seed = strategy, table, seed
-        self._features = features_of(table.space, table.known.cells) if table.known else None
+        self._features = features_of(table.space, table.known.lines) if table.known else None
         self._values: dict[Architecture, list[float]] = {}
         self._predictions: dict[Architecture, tuple[float, float]] = {}
         self._seen: set[str] = set()

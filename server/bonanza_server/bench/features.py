@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 
 from bonanza import known
 from bonanza.spaces import SearchSpace
 from bonanza_server.bench.errors import CannotBench
 from bonanza_server.lifecycle.modelling import merged
-from bonanza_server.search.history import KnownCell
+from bonanza_server.search.known_cells import KnownCell, encoded
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,11 @@ class KnownCells:
 
     label: str
     cells: list[KnownCell]
+
+    @cached_property
+    def lines(self) -> bytes:
+        """The cells as a fit is sent them."""
+        return encoded(self.cells)
 
 
 def read(path: Path, space: SearchSpace) -> KnownCells:
@@ -29,7 +36,8 @@ def read(path: Path, space: SearchSpace) -> KnownCells:
         CannotBench: None is of an architecture of the space.
     """
     given = known.read(path, space, others=True)
-    cells = merged({"arch_id": cell.arch_id, "architecture": cell.json, "known": features} for cell, features in given)
+    rows = [{"arch_id": cell.arch_id, "architecture": cell.json, "known": features} for cell, features in given]
+    cells = list(merged(sorted(rows, key=itemgetter("arch_id"))))
     if not cells:
         raise CannotBench(f"{path} has features of no architecture of the table: bonanza score writes such a file")
     label = f"{path.name} ({len(cells):,} architectures, {zlib.crc32(path.read_bytes()):08x})"

@@ -6,7 +6,10 @@ study replays. The event itself says only how many cells and which features: who
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -16,8 +19,7 @@ from bonanza.schemas import FeatureColumn, FeatureList, FeaturesAnswer
 from bonanza.spaces import Architecture
 from bonanza_server.errors import Refused
 from bonanza_server.lifecycle.ledger import Ledger, Row
-from bonanza_server.lifecycle.modelling import PAIRS, kendall_tau, read_features
-from bonanza_server.search.history import KnownCell
+from bonanza_server.lifecycle.modelling import PAIRS, kendall_tau
 from bonanza_server.search.spec import reads_features
 from bonanza_server.store.models import features, trials
 
@@ -38,11 +40,11 @@ def tell(ledger: Ledger, cells: Sequence[Architecture], values: Sequence[Mapping
     for cell, known in zip(cells, values, strict=True):
         given.setdefault(cell.arch_id, (cell, {}))[1].update(known)
     ids = list(given)
-    before = {
-        arch_id: known
+    before = dict(
+        pair
         for start in range(0, len(ids), IDS_AT_ONCE)
-        for arch_id, _, known in read_features(ledger.connection, ledger.id, ids[start : start + IDS_AT_ONCE])
-    }
+        for pair in _known(ledger.connection, ledger.id, ids[start : start + IDS_AT_ONCE])
+    )
     news = {
         arch_id: (cell, fresh)
         for arch_id, (cell, known) in given.items()
@@ -78,25 +80,24 @@ def _check_room(ledger: Ledger, *, cells: int, names: set[str]) -> None:
 
 
 class FeaturesRead(NamedTuple):
-    """One moment of a study's features: what is known, and the values that were measured, by id, the newest first."""
+    """One moment of a study's features: how many cells have each, its values of cells that were measured, and what was measured, the newest first."""
 
-    known: list[KnownCell]
+    cells: int
+    counts: Counter[str]
+    columns: defaultdict[str, dict[str, float]]
     measured: dict[str, float]
     read: bool
 
     def summary(self) -> FeatureList:
         """Each feature with how many cells have it, and how well it orders those that were measured. Takes up to a second."""
-        columns: dict[str, dict[str, float]] = {}
-        for arch_id, _, values in self.known:
-            for name, value in values.items():
-                columns.setdefault(name, {})[arch_id] = value
-        found = [self._column(name, column) for name, column in sorted(columns.items())]
-        return FeatureList(cells=len(self.known), read=self.read, features=found)
+        found = [self._column(name, count) for name, count in sorted(self.counts.items())]
+        return FeatureList(cells=self.cells, read=self.read, features=found)
 
-    def _column(self, name: str, column: Mapping[str, float]) -> FeatureColumn:
+    def _column(self, name: str, count: int) -> FeatureColumn:
+        column = self.columns[name]
         both = [arch_id for arch_id in self.measured if arch_id in column][:PAIRS]
         tau = kendall_tau([column[arch_id] for arch_id in both], [self.measured[arch_id] for arch_id in both])
-        return FeatureColumn(name=name, cells=len(column), measured=len(both), rank_correlation=tau)
+        return FeatureColumn(name=name, cells=count, measured=len(both), rank_correlation=tau)
 
 
 def read(connection: Connection, study: Row) -> FeaturesRead:
@@ -109,4 +110,24 @@ def read(connection: Connection, study: Row) -> FeaturesRead:
         sa.not_(trials.c.invalidated),
     )
     measured = {row.arch_id: row.value for row in connection.execute(done.order_by(trials.c.number.desc()))}
-    return FeaturesRead(read_features(connection, study["id"]), measured, reads_features(study["strategy"]))
+    found = FeaturesRead(0, Counter(), defaultdict(dict), measured, reads_features(study["strategy"]))
+    cells = 0
+    for arch_id, known in _known(connection, study["id"]):
+        cells += 1
+        found.counts.update(known.keys())
+        if arch_id in measured:
+            for name, value in known.items():
+                found.columns[name][arch_id] = value
+    return found._replace(cells=cells)
+
+
+def _known(
+    connection: Connection, study_id: int, ids: Sequence[str] | None = None
+) -> Iterator[tuple[str, dict[str, float]]]:
+    """The values by feature of each cell, or of those with ``ids``, later ones before earlier; the architectures, of which a fit has need, are not read."""
+    query = sa.select(features.c.arch_id, features.c.known).where(features.c.study_id == study_id)
+    if ids is not None:
+        query = query.where(features.c.arch_id.in_(ids))
+    rows = connection.execute(query.order_by(features.c.arch_id, features.c.seq))
+    for arch_id, told in groupby(rows, key=attrgetter("arch_id")):
+        yield arch_id, {name: value for row in told for name, value in row.known.items()}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -11,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from bonanza_server.lifecycle.ledger import Ledger, Row
 from bonanza_server.lifecycle.posterior import Cell
-from bonanza_server.search.history import KnownCell
+from bonanza_server.search.known_cells import KnownCell, encoded
 from bonanza_server.search.spec import reads_features, sources_of
 from bonanza_server.store.models import features, fits, spaces, studies, trials
 
@@ -37,8 +39,8 @@ class HistoryRead(NamedTuple):
     """(trial's number, architecture, learning curve) of the trainings that were cut short."""
     curves: list[tuple[list[list[float]], float]]
     """(learning curve, value) of the complete ones, where something was cut short."""
-    features: list[KnownCell] = []  # noqa: RUF012 - never changed
-    """What is known of cells without training them, in the order of their ids; none for a strategy that reads none."""
+    features: bytes = b""
+    """What is known of cells without training them (``search.known_cells``); nothing for a strategy that reads none."""
 
     @property
     def maximize(self) -> bool:
@@ -57,24 +59,26 @@ def read_history(connection: Connection, study_id: int) -> HistoryRead | None:
         source = connection.execute(sa.select(studies).where(*named)).mappings().one_or_none()
         if source is not None:  # a search goes on without a source that was deleted
             sources.append(source_of(_read_one(connection, dict(source))))
-    known = read_features(connection, study_id) if reads_features(study["strategy"]) else []
+    known = read_features(connection, study_id) if reads_features(study["strategy"]) else b""
     return _read_one(connection, dict(study))._replace(sources=sources, features=known)
 
 
-def read_features(connection: Connection, study_id: int, ids: Sequence[str] | None = None) -> list[KnownCell]:
-    """What is known of a study's cells without training them; of those with ``ids``, where they are given."""
-    query = sa.select(features.c.arch_id, features.c.architecture, features.c.known).order_by(features.c.seq)
-    if ids is not None:
-        query = query.where(features.c.arch_id.in_(ids))
-    return merged(connection.execute(query.where(features.c.study_id == study_id)).mappings())
+def read_features(connection: Connection, study_id: int) -> bytes:
+    """What is known of a study's cells without training them, as a fit is sent it."""
+    columns = (features.c.arch_id, features.c.architecture, features.c.known)
+    query = sa.select(*columns).where(features.c.study_id == study_id).order_by(features.c.arch_id, features.c.seq)
+    return encoded(merged(connection.execute(query).mappings()))
 
 
-def merged(rows: Iterable[Mapping[Any, Any]]) -> list[KnownCell]:
-    """What ``rows`` of features, in the order of their events, come to: a cell once, by id, later values before earlier ones."""
-    cells: dict[str, tuple[dict[str, Any], dict[str, float]]] = {}
-    for row in rows:
-        cells.setdefault(row["arch_id"], (row["architecture"], {}))[1].update(row["known"])
-    return [(arch_id, *cells[arch_id]) for arch_id in sorted(cells)]
+def merged(rows: Iterable[Mapping[Any, Any]]) -> Iterator[KnownCell]:
+    """What ``rows`` of features, in the order of their cells and events, come to: each cell once, later values before earlier ones."""
+    for arch_id, told in groupby(rows, key=itemgetter("arch_id")):
+        first, *later = told
+        yield (
+            arch_id,
+            first["architecture"],
+            {name: value for row in (first, *later) for name, value in row["known"].items()},
+        )
 
 
 def source_of(read: HistoryRead) -> dict[str, Any]:

@@ -9,7 +9,6 @@ regression on its neural graph features (``graf``) expects: what is known of som
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from bonanza.spaces import Architecture, SearchSpace
 from bonanza_server.search.catalogue import catalogue_of, is_listed
 from bonanza_server.search.correlation import ranks
-from bonanza_server.search.history import KnownCell
+from bonanza_server.search.known_cells import KnownCell, decoded
 from bonanza_server.search.sparse import Rows, dense
 from bonanza_server.search.surrogates.bayesian_regression import BayesianRegression
 from bonanza_server.search.views import rows_of
@@ -128,16 +127,17 @@ _kept: dict[tuple[SearchSpace, str], Features] = {}
 """The features of some studies as they were read last: a cache that changes nothing, of what seldom changes between two fits."""
 
 
-def features_of(space: SearchSpace, known: Sequence[KnownCell]) -> Features | None:
-    """The features of what is ``known``, remembered; None where it tells no cell from another."""
+def features_of(space: SearchSpace, known: bytes) -> Features | None:
+    """The features of what is ``known`` (``known_cells``), remembered; None where it tells no cell from another."""
     if not known:
         return None
-    key = space, hashlib.blake2b(json.dumps(known).encode(), digest_size=16).hexdigest()
+    key = space, hashlib.blake2b(known, digest_size=16).hexdigest()
     if key not in _kept:
-        columns = told_apart(known)
+        cells = decoded(known)
+        columns = told_apart(cells)
         if not columns:
             return None
-        while _kept and sum(map(len, _kept.values())) + len(known) > MOST_KEPT:
+        while _kept and sum(map(len, _kept.values())) + len(cells) > MOST_KEPT:
             del _kept[next(iter(_kept))]
-        _kept[key] = Features(space, known, columns)
+        _kept[key] = Features(space, cells, columns)
     return _kept[key]

@@ -40,8 +40,7 @@ class Snapshot:
     value) of the complete ones, which tell what the others might have come to; ``excluded`` are the ids of further cells never to be proposed (the observed and pending ones are added). ``seq`` is the
     number of results the study had when it was read, not its newest event: fits have events too, and when they end must not matter.
     ``sources`` are other studies that the strategy reads, {study, seq, space, maximize, observations}; ``seq`` is here the newest event of
-    each, which says what was read of it. ``features`` are (canonical id, architecture, values by name) of cells that something is known of
-    without training, in the order of the ids.
+    each, which says what was read of it. ``features`` are what is known of cells without training them (``known_cells``).
     """
 
     space: dict[str, Any]
@@ -56,7 +55,7 @@ class Snapshot:
     sources: list[dict[str, Any]] = field(default_factory=list)
     pruned: list[tuple[int, dict[str, Any], list[list[float]]]] = field(default_factory=list)
     curves: list[tuple[list[list[float]], float]] = field(default_factory=list)
-    features: list[tuple[str, dict[str, Any], dict[str, float]]] = field(default_factory=list)
+    features: bytes = b""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,13 +172,12 @@ def _study(snapshot: Snapshot) -> str:
 
 def _read(snapshot: Snapshot) -> str:
     """All that a model depends on, its study aside; what is pending or must not be proposed only matters to the proposals."""
-    return _digest(
-        [snapshot.seq, snapshot.observations, snapshot.sources, snapshot.pruned, snapshot.curves, snapshot.features]
-    )
+    read = [snapshot.seq, snapshot.observations, snapshot.sources, snapshot.pruned, snapshot.curves]
+    return _digest(read, snapshot.features)
 
 
-def _digest(read: list[Any]) -> str:
-    return hashlib.blake2b(json.dumps(read, sort_keys=True).encode(), digest_size=16).hexdigest()
+def _digest(read: list[Any], known: bytes = b"") -> str:
+    return hashlib.blake2b(json.dumps(read, sort_keys=True).encode() + known, digest_size=16).hexdigest()
 
 
 def _history(snapshot: Snapshot) -> History:

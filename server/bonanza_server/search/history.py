@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bonanza.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
     from bonanza_server.search.features import Features
-
-KnownCell = tuple[str, dict[str, Any], dict[str, float]]
-"""A cell that something is known of without training it: (canonical id, architecture's JSON, values by feature)."""
 
 CENSORED_WEIGHT = 0.05
 """What the estimate of a pruned training weighs, in measurements. Accuracies at a third of the schedule rank cells with a correlation of about 0.8, so a

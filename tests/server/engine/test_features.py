@@ -8,6 +8,7 @@ import pytest
 
 from bonanza.spaces import space_from_spec
 from bonanza_server.lifecycle import features as kept
+from bonanza_server.search.known_cells import decoded
 from tests.server.engine.searches import Search, accuracy
 from tests.server.expect import problem
 from tests.server.lab import Json
@@ -39,7 +40,7 @@ def test_the_next_fit_is_given_what_is_known_of_each_cell_by_its_id(search: Sear
     assert len(search.jobs) == fits + 1
     assert (search.model["observations"], search.model["lag"]) == (2, 0), "a feature is no result"
     given = {NB201.validate(cell(number)).arch_id: number for number in (1, 2)}
-    assert [(given[arch_id], values) for arch_id, _, values in search.jobs[-1].features] == [
+    assert [(given[arch_id], values) for arch_id, _, values in decoded(search.jobs[-1].features)] == [
         (given[arch_id], {1: {"synflow": 1e12}, 2: {"synflow": 3e11, "latency": 4.5}}[given[arch_id]])
         for arch_id in sorted(given)
     ]
@@ -53,7 +54,7 @@ def test_a_value_told_again_goes_before_the_first_and_what_is_known_already_is_n
     assert told(search, known(1, a=1.0)) == {"changed": 0, "unchanged": 1}
     assert told(search, known(1, a=5.0), known(1, c=3.0)) == {"changed": 1, "unchanged": 0}
     search.until_fitted()
-    assert search.jobs[-1].features[0][2] == {"a": 5.0, "b": 2.0, "c": 3.0}
+    assert decoded(search.jobs[-1].features)[0][2] == {"a": 5.0, "b": 2.0, "c": 3.0}
     assert [event["data"]["names"] for event in search.happened("features.told")] == [["a", "b"], ["a", "c"]]
 
 
@@ -63,7 +64,7 @@ def test_features_before_the_first_result_wait_for_it(search: Search) -> None:
     assert search.jobs == []
     search.measure(2)
     search.until_fitted()
-    assert len(search.jobs[-1].features) == 1
+    assert len(decoded(search.jobs[-1].features)) == 1
 
 
 def test_the_list_says_what_each_feature_is_worth_so_far(search: Search) -> None:
