@@ -31,8 +31,8 @@ from bonanza_server.search.upper_scale import UpperScale
 
 Vector = NDArray[np.float64]
 
-PRIOR = 25
-"""Results as far apart as the others that speak for a share of a half."""
+PRIOR = 50
+"""Results as far apart as the others that speak for a share of a half: there are some thirty others, which say a half and their luck."""
 LEAST = 100
 """Results below which no network is trained."""
 STEP = 10

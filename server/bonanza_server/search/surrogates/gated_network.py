@@ -23,14 +23,14 @@ from torch.nn.functional import layer_norm, silu, softplus
 
 from bonanza_server.search.node_tensors import NodeTensors
 
-MEMBERS, UNITS, LAYERS = 3, 32, 4
+MEMBERS, UNITS, LAYERS = 3, 48, 4
 EPOCHS, BATCH = 30, 48
 MAX_STEPS = 480
 """Of the optimiser; 1,000 results are 21 an epoch."""
 RATE, DECAY, DROPOUT = 6e-3, 1e-3, 0.15
 PAIRS = 3.0
 """How steep the loss of a pair is in the difference of its predictions, in spreads of the targets."""
-AT_ONCE = 512
+AT_ONCE = 128
 """Cells that are predicted at once."""
 
 
