@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from bonanza.spaces import Architecture, SearchSpace, space_from_spec
+from bonanza_server.search.bonanza import BonanzaModel
 from bonanza_server.search.features import MOST_OFFERED, Features, features_of, normal_scores
 from bonanza_server.search.history import History, Observation
 from bonanza_server.search.known_cells import decoded, encoded
@@ -143,6 +144,25 @@ def test_a_fit_depends_on_what_is_known_and_not_on_what_the_process_did_before()
     assert features_of(cells[0].space, encoded(told)) is remembered
     assert proposed(known(cells, score=chance)) == first
     assert proposed(None) != first
+
+
+def test_features_of_measured_cells_alone_change_nothing() -> None:
+    cells = sampled(space_from_spec(NB201), 120)
+    some = random.Random(2).sample(cells, 15)
+    strategy = strategy_from_spec({"name": "bonanza"})
+
+    def fitted(*told: Architecture) -> BonanzaModel:
+        features = known(sorted(told, key=lambda cell: cell.arch_id), score=chance) if told else None
+        model = strategy.fit(history(some, features, width), np.random.default_rng(3))
+        assert isinstance(model, BonanzaModel)
+        return model
+
+    (means, stds), (without, stds_without) = (fitted(*told).predict(cells) for told in (some, []))
+    assert np.array_equal(means, without)
+    assert np.array_equal(stds, stds_without)
+    assert "features" not in fitted(*some).diagnostics["weights"]
+    other = next(cell for cell in cells if cell not in some)
+    assert "features" in fitted(*some, other).diagnostics["weights"]
 
 
 def test_of_many_cells_with_features_those_are_candidates_that_the_features_speak_for() -> None:

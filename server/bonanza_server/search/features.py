@@ -51,6 +51,10 @@ class Features:
         """Cells that something is known of."""
         return len(self._ids)
 
+    def beyond(self, measured: frozenset[str]) -> bool:
+        """Whether something is known of a cell that is not among ``measured``."""
+        return any(arch_id not in measured for arch_id in self._ids)
+
     @cached_property
     def distance(self) -> float:
         """The mean squared distance of two cells that have every feature."""

@@ -88,6 +88,11 @@ class History:
         return tuple(sorted((*self.observations, *self.censored), key=lambda seen: seen.number))
 
     @cached_property
+    def measured(self) -> frozenset[str]:
+        """The ids of the observed cells."""
+        return frozenset(observed.architecture.arch_id for observed in self.observations)
+
+    @cached_property
     def best_first(self) -> tuple[Observation, ...]:
         """The observations from best to worst, ties by trial number."""
         sign = -1.0 if self.maximize else 1.0
