@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from bonanza_server import replaying
 from bonanza_server.lifecycle.archive import Archive, DamagedArchive, read, write
 from bonanza_server.lifecycle.transfer import check as check_space
 from bonanza_server.replaying import Checked, check
@@ -169,7 +170,23 @@ def test_a_study_that_reads_another_replays_with_that_ones_export_beside(
     assert (beside.differences, beside.same["acquisition"], sum(beside.not_checked.values())) == ([], 2, 0)
 
 
-def test_a_study_that_was_told_features_replays_with_what_was_known_at_each_fit(tmp_path: Path, slot: Executor) -> None:
+class Sent(Executor):
+    """Another executor, and the most fits that were sent and not done at once."""
+
+    def __init__(self, inner: Executor) -> None:
+        self.most = 0
+        self._inner = inner
+        self._sent: list[Future[Any]] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self._sent.append(self._inner.submit(fn, *args, **kwargs))
+        self.most = max(self.most, sum(not future.done() for future in self._sent))
+        return self._sent[-1]
+
+
+def test_a_study_that_was_told_features_replays_with_what_was_known_at_each_fit(
+    tmp_path: Path, slot: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ends = [(a, b) for a in ("none", "skip_connect") for b in ("none", "nor_conv_1x1")]
     cells = [{"edges": [*["nor_conv_3x3"] * 4, *end]} for end in ends]
     with LiveServer(f"sqlite:///{tmp_path}/studies.db", executor=slot) as server:
@@ -186,6 +203,9 @@ def test_a_study_that_was_told_features_replays_with_what_was_known_at_each_fit(
         text = server.http.get("/v1/studies/s/export").text
     found = checked(slot, text)
     assert (found.differences, found.same["acquisition"], found.fits) == ([], 3, 3)
+    monkeypatch.setattr(replaying, "MOST_SENT", 1)  # a fit of many features is large: few wait to be made
+    assert checked(few := Sent(slot), text).fits == 3
+    assert few.most == 1
     archive = read(text)
     assert len(archive.features) == 2 + 3
     space, archive.features = check_space(archive), []
