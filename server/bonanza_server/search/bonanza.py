@@ -7,7 +7,7 @@ with the cells still being measured). The cells that are scored by both are the 
 Measured on NAS-Bench-201 with ``bonanza bench``, 30 seeds, 10 initial trials, one worker, means: queries to the optimum 22 ± 1 on CIFAR-10,
 28 ± 3 on CIFAR-100, 50 ± 4 on ImageNet16-120, none missed (the README has other views and acquisition functions beside it). The graph features
 made the difference: op sequences of paths in their place take 38, 48 and 84. Which ops feed which brings Kendall's tau on NAS-Bench-101 from .70, .72 and .76
-to .71, .74 and .78 (100, 172 and 424 cells), and the network to .73, .77 and .82. What did not help beyond the noise of 60 seeds: paths
+to .71, .74 and .78 (100, 172 and 424 cells), and the network to .74, .77 and .82. What did not help beyond the noise of 60 seeds: paths
 beside the graph features, twice as many members, standard deviations 1.4 times as large, improvement on the best value rather than the best mean.
 """
 

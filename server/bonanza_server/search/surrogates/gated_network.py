@@ -5,8 +5,9 @@ has the two directions), a layer mixes the three and adds them to what the node 
 largest of its nodes, the output node, and its costs. The loss is the squared error and, for each pair of a batch, whether the better one is
 predicted to be (Burges et al. 2005, RankNet, eq. 3): pairs teach order, errors teach the unit, which a Gaussian process beside it needs.
 
-Measured on NAS-Bench-101 (Kendall's tau on cells that were not measured, means of 10 draws, ``tests.benchmarks.ranking``): with the process it ranks cells at 0.735 after 100 results,
-0.766 after 172 and 0.818 after 424, where the process alone comes to 0.715, 0.743 and 0.783, and BONAS' graph network to 0.61, 0.68 and 0.74.
+Measured on NAS-Bench-101 (Kendall's tau on cells that were not measured, means of 30 draws, ``tests.benchmarks.ranking``): with the process it ranks cells at 0.738 after 100 results,
+0.766 after 172 and 0.818 after 424, where the process alone comes to 0.715, 0.741 and 0.782, and BONAS' graph network to 0.61, 0.68 and 0.75. Of 32 units it was 0.736,
+0.764 and 0.817; six members in the place of three, twice the epochs, or smaller batches were worth a third of what a half more units are.
 
 Notation
     M       members             n, V    cells, nodes of the largest         H       UNITS
