@@ -22,7 +22,7 @@ from bonanza_server.fitting import FitJob, FitResult, fit, rank
 from bonanza_server.lifecycle.archive import Archive
 from bonanza_server.lifecycle.ask import draws, sample_rng
 from bonanza_server.lifecycle.ledger import Row
-from bonanza_server.lifecycle.modelling import history_of, merged, ranked_by_mean, source_of
+from bonanza_server.lifecycle.modelling import history_of, known_cells, ranked_by_mean, source_of
 from bonanza_server.lifecycle.phases import draws_of
 from bonanza_server.lifecycle.replay import Replay
 from bonanza_server.search.known_cells import encoded
@@ -155,7 +155,7 @@ class _KnownAt:
         newest = self._events[before - 1] if before else 0
         if newest != self._newest:
             self._newest = newest
-            self._known = encoded(merged(feature for feature in self._told if feature["seq"] <= newest))
+            self._known = encoded(known_cells(feature for feature in self._told if feature["seq"] <= newest))
         return self._known
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from bonanza import known
 from bonanza.spaces import SearchSpace
 from bonanza_server.bench.errors import CannotBench
-from bonanza_server.lifecycle.modelling import merged
+from bonanza_server.lifecycle.modelling import known_cells
 from bonanza_server.search.known_cells import KnownCell, encoded
 
 
@@ -37,7 +37,7 @@ def read(path: Path, space: SearchSpace) -> KnownCells:
     """
     given = known.read(path, space, others=True)
     rows = [{"arch_id": cell.arch_id, "architecture": cell.json, "known": features} for cell, features in given]
-    cells = list(merged(sorted(rows, key=itemgetter("arch_id"))))
+    cells = list(known_cells(sorted(rows, key=itemgetter("arch_id"))))
     if not cells:
         raise CannotBench(f"{path} has features of no architecture of the table: bonanza score writes such a file")
     label = f"{path.name} ({len(cells):,} architectures, {zlib.crc32(path.read_bytes()):08x})"

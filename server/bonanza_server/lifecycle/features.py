@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
-from operator import attrgetter
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -19,7 +17,7 @@ from bonanza.schemas import FeatureColumn, FeatureList, FeaturesAnswer
 from bonanza.spaces import Architecture
 from bonanza_server.errors import Refused
 from bonanza_server.lifecycle.ledger import Ledger, Row
-from bonanza_server.lifecycle.modelling import PAIRS, kendall_tau
+from bonanza_server.lifecycle.modelling import PAIRS, kendall_tau, merged
 from bonanza_server.search.spec import reads_features
 from bonanza_server.store.models import features, trials
 
@@ -110,15 +108,14 @@ def read(connection: Connection, study: Row) -> FeaturesRead:
         sa.not_(trials.c.invalidated),
     )
     measured = {row.arch_id: row.value for row in connection.execute(done.order_by(trials.c.number.desc()))}
-    found = FeaturesRead(0, Counter(), defaultdict(dict), measured, reads_features(study["strategy"]))
-    cells = 0
+    cells, counts, columns = 0, Counter[str](), defaultdict[str, dict[str, float]](dict)
     for arch_id, known in _known(connection, study["id"]):
         cells += 1
-        found.counts.update(known.keys())
+        counts.update(known.keys())
         if arch_id in measured:
             for name, value in known.items():
-                found.columns[name][arch_id] = value
-    return found._replace(cells=cells)
+                columns[name][arch_id] = value
+    return FeaturesRead(cells, counts, columns, measured, reads_features(study["strategy"]))
 
 
 def _known(
@@ -128,6 +125,5 @@ def _known(
     query = sa.select(features.c.arch_id, features.c.known).where(features.c.study_id == study_id)
     if ids is not None:
         query = query.where(features.c.arch_id.in_(ids))
-    rows = connection.execute(query.order_by(features.c.arch_id, features.c.seq))
-    for arch_id, told in groupby(rows, key=attrgetter("arch_id")):
-        yield arch_id, {name: value for row in told for name, value in row.known.items()}
+    rows = connection.execute(query.order_by(features.c.arch_id, features.c.seq)).mappings()
+    return ((first["arch_id"], known) for first, known in merged(rows))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -67,18 +67,19 @@ def read_features(connection: Connection, study_id: int) -> bytes:
     """What is known of a study's cells without training them, as a fit is sent it."""
     columns = (features.c.arch_id, features.c.architecture, features.c.known)
     query = sa.select(*columns).where(features.c.study_id == study_id).order_by(features.c.arch_id, features.c.seq)
-    return encoded(merged(connection.execute(query).mappings()))
+    return encoded(known_cells(connection.execute(query).mappings()))
 
 
-def merged(rows: Iterable[Mapping[Any, Any]]) -> Iterator[KnownCell]:
-    """What ``rows`` of features, in the order of their cells and events, come to: each cell once, later values before earlier ones."""
-    for arch_id, told in groupby(rows, key=itemgetter("arch_id")):
-        first, *later = told
-        yield (
-            arch_id,
-            first["architecture"],
-            {name: value for row in (first, *later) for name, value in row["known"].items()},
-        )
+def known_cells(rows: Iterable[Mapping[Any, Any]]) -> Iterator[KnownCell]:
+    """What ``merged`` makes of ``rows``, with the cells' architectures."""
+    return ((first["arch_id"], first["architecture"], known) for first, known in merged(rows))
+
+
+def merged(rows: Iterable[Mapping[Any, Any]]) -> Iterator[tuple[Mapping[Any, Any], dict[str, float]]]:
+    """The first of the ``rows`` of each cell, and all values by feature, later ones before earlier; the rows in the order of their cells and events."""
+    for _, told in groupby(rows, key=itemgetter("arch_id")):
+        first = next(told)
+        yield first, {name: value for row in chain((first,), told) for name, value in row["known"].items()}
 
 
 def source_of(read: HistoryRead) -> dict[str, Any]:

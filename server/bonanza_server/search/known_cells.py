@@ -22,8 +22,4 @@ def encoded(cells: Iterable[KnownCell]) -> bytes:
 
 def decoded(lines: bytes) -> list[KnownCell]:
     """The cells, in the order of their ids."""
-    return (
-        [(arch_id, architecture, known) for arch_id, architecture, known in map(json.loads, lines.split(b"\n"))]
-        if lines
-        else []
-    )
+    return [(arch_id, architecture, known) for arch_id, architecture, known in map(json.loads, lines.splitlines())]
